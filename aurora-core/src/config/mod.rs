@@ -1,0 +1,179 @@
+//! How an application says what to connect to and how: a URL, the environment, or a builder.
+
+mod address;
+mod builder;
+mod choices;
+mod env;
+mod libpq;
+mod options;
+mod problems;
+mod secret;
+mod table;
+#[cfg(test)]
+mod tests;
+mod url;
+mod validate;
+mod value;
+
+use std::fmt;
+use std::sync::Arc;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+pub use address::Address;
+pub(crate) use address::{host_problem, parse_port};
+pub use builder::ConfigBuilder;
+pub use choices::{
+    DialectChoice, Freshness, PolicyKind, RootCertificates, TlsMode, UnknownFunctions,
+};
+pub use secret::Secret;
+
+use crate::error::Error;
+use options::{OPTIONS, Settings, Values};
+
+/// The configuration of a cluster: immutable, checked, and cheap to clone.
+///
+/// Made from a URL, from the environment, or with [`Config::builder`]. Everything is checked
+/// once, when it is made, and one error lists all that is wrong.
+///
+/// A URL is written `postgres://user:password@host:port,host:port/database?option=value`. What
+/// stands in it is percent-encoded, an IPv6 address is put in brackets, and the port is 5432
+/// where there is none. Durations have a unit: `500ms`, `2s`, `1m`, `1h`.
+///
+/// # Options
+///
+#[doc = include_str!("OPTIONS.md")]
+///
+/// # Examples
+///
+/// ```
+/// use aurora_core::{Config, Freshness};
+/// use std::time::Duration;
+///
+/// let config = Config::from_url(
+///     "postgres://app:secret@db1.example.com,db2.example.com:5433/shop?connect_timeout=500ms",
+/// )?;
+/// assert_eq!(config.addresses()[1].to_string(), "db2.example.com:5433");
+/// assert_eq!(config.connect_timeout(), Duration::from_millis(500));
+/// assert_eq!(config.freshness(), Freshness::Session);
+/// assert!(!format!("{config:?}").contains("secret"));
+/// # Ok::<(), aurora_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Config(Arc<Inner>);
+
+struct Inner {
+    addresses: Vec<Address>,
+    user: String,
+    password: Option<Secret>,
+    database: String,
+    given: Settings,
+    values: Values,
+}
+
+impl Config {
+    /// An empty builder.
+    pub fn builder() -> ConfigBuilder {
+        ConfigBuilder::default()
+    }
+
+    /// Reads a URL; see [`Config`] for its form.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration), listing every problem.
+    pub fn from_url(url: &str) -> Result<Self, Error> {
+        Self::builder().url(url).build()
+    }
+
+    /// Reads the URL in the environment variable `AURORA_URL`, or else in `DATABASE_URL`, and the
+    /// variables described at [`ConfigBuilder::env`].
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration), listing every problem.
+    pub fn from_env() -> Result<Self, Error> {
+        Self::builder().env().build()
+    }
+
+    /// The addresses to start from, in the order they were given; never empty.
+    #[must_use]
+    pub fn addresses(&self) -> &[Address] {
+        &self.0.addresses
+    }
+
+    /// The user name.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.0.user
+    }
+
+    /// The password; none where the server asks for none or it comes from somewhere else.
+    #[must_use]
+    pub fn password(&self) -> Option<&Secret> {
+        self.0.password.as_ref()
+    }
+
+    /// The name of the database.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        &self.0.database
+    }
+
+    /// The URL, for logs: with every option that was given, without the password and without
+    /// the session parameters.
+    #[must_use]
+    pub fn redacted_url(&self) -> String {
+        let inner = &self.0;
+        let encode = |text: &str| utf8_percent_encode(text, &IN_PART).to_string();
+        let password =
+            inner.password.as_ref().map_or(String::new(), |_| format!(":{}", Secret::REDACTED));
+        let addresses: Vec<String> = inner.addresses.iter().map(Address::to_string).collect();
+        let mut url = format!(
+            "postgres://{}{password}@{}/{}",
+            encode(&inner.user),
+            addresses.join(","),
+            encode(&inner.database)
+        );
+        let given = OPTIONS.iter().filter(|option| (option.is_set)(&inner.given));
+        for (index, option) in given.enumerate() {
+            let text = self.shown(option.name, (option.text)(&inner.values));
+            let text = if text == Secret::REDACTED {
+                text
+            } else {
+                utf8_percent_encode(&text, &IN_VALUE).to_string()
+            };
+            let mark = if index == 0 { '?' } else { '&' };
+            url.push_str(&format!("{mark}{}={text}", option.name));
+        }
+        url
+    }
+
+    /// Session parameters are the application's own and may be anything: never shown.
+    fn shown(&self, name: &str, text: String) -> String {
+        if name == "options" && !text.is_empty() { Secret::REDACTED.to_owned() } else { text }
+    }
+}
+
+/// What is encoded in a user or database: everything that RFC 3986 does not call unreserved.
+const IN_PART: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// What is encoded in the value of an option: lists and paths stay readable.
+const IN_VALUE: AsciiSet = IN_PART.remove(b':').remove(b',').remove(b'/');
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &self.0;
+        let mut debug = f.debug_struct("Config");
+        debug
+            .field("addresses", &inner.addresses)
+            .field("user", &inner.user)
+            .field("password", &inner.password)
+            .field("database", &inner.database);
+        for option in OPTIONS {
+            let text = self.shown(option.name, (option.text)(&inner.values));
+            debug.field(option.name, &format_args!("{text}"));
+        }
+        debug.finish()
+    }
+}

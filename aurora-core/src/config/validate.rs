@@ -1,0 +1,187 @@
+//! What must hold between the settings, whoever gave them.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::address::{Address, host_problem};
+use super::builder::ConfigBuilder;
+use super::choices::{Freshness, RootCertificates, TlsMode};
+use super::options::{Settings, Values};
+use super::problems::Problems;
+use super::value::{OptionValue, quoted};
+
+/// The shortest pause between probes: more often is load and tells nothing more.
+const SHORTEST: Duration = Duration::from_millis(10);
+
+/// The longest duration: far from where adding it to a point in time overflows.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Checks addresses, user, password and database.
+pub(super) fn parts(builder: &mut ConfigBuilder) {
+    let problems = &mut builder.problems;
+    let missing = !builder.url_is_unusable;
+    match &builder.addresses {
+        None if missing => problems.add(
+            "no host is given",
+            "write it in the URL, as in postgres://user@host:5432/database, and the URL in \
+             AURORA_URL or DATABASE_URL if it comes from the environment",
+        ),
+        None => {}
+        Some(addresses) => {
+            for (index, entry) in addresses.iter().enumerate() {
+                address(entry, index + 1, problems);
+            }
+        }
+    }
+    let named = [
+        (&builder.user, "user", "write it in the URL, as in postgres://user@host/database"),
+        (&builder.database, "database", "write it in the URL, as in postgres://user@host/database"),
+    ];
+    for (part, name, remedy) in named {
+        match part.as_deref() {
+            None | Some("") if missing => {
+                problems.add(format!("no {name} is given, and none is guessed"), remedy);
+            }
+            Some(text) if text.contains('\0') => nul(&format!("the {name}"), problems),
+            None | Some(_) => {}
+        }
+    }
+    if builder.password.as_ref().is_some_and(|password| password.expose().contains('\0')) {
+        nul("the password", problems);
+    }
+}
+
+/// Checks the address at `place`, counted from one. It is not quoted: whoever writes a whole URL
+/// in the place of a host may write a password.
+fn address(address: &Address, place: usize, problems: &mut Problems) {
+    let is_ip = address.host().parse::<IpAddr>().is_ok();
+    if let Some(problem) = host_problem(address.host()).filter(|_| !is_ip) {
+        problems.add(format!("host {place}"), problem);
+    }
+    if address.port() == 0 {
+        problems.add(format!("host {place}: the port is 0"), "write a port from 1 to 65535");
+    }
+}
+
+/// A NUL ends a text in the protocol.
+fn nul(name: &str, problems: &mut Problems) {
+    problems.add(format!("{name} contains a NUL character"), "remove it");
+}
+
+/// Checks the options.
+pub(super) fn options(given: &Settings, values: &Values, problems: &mut Problems) {
+    tls(given, values, problems);
+    durations(values, problems);
+    probes(values, problems);
+    functions(values, problems);
+    for (name, text) in
+        [("application_name", &values.application_name), ("options", &values.options)]
+    {
+        if text.contains('\0') {
+            nul(name, problems);
+        }
+    }
+}
+
+fn tls(given: &Settings, values: &Values, problems: &mut Problems) {
+    if given.sslrootcert.is_some() && !values.sslmode.verifies() {
+        problems.add(
+            format!(
+                "sslrootcert is given, but sslmode `{}` verifies nothing",
+                values.sslmode.text()
+            ),
+            "write sslmode=verify-full, or remove sslrootcert",
+        );
+    }
+    if values.sslmode == TlsMode::VerifyCa && values.sslrootcert == RootCertificates::System {
+        // Anybody can get a certificate from a public authority; libpq refuses this as well.
+        problems.add(
+            "sslmode `verify-ca` with the system's authorities accepts any public server",
+            "write sslmode=verify-full, or name a file in sslrootcert",
+        );
+    }
+}
+
+fn durations(values: &Values, problems: &mut Problems) {
+    let bound = match values.freshness {
+        Freshness::Bounded(bound) => Some(bound),
+        Freshness::Eventual | Freshness::Session | Freshness::Strong => None,
+    };
+    let zero = "it must be longer than zero";
+    let never_zero = [
+        ("freshness", bound, "a bound of zero is what `strong` means; write that"),
+        ("connect_timeout", Some(values.connect_timeout), zero),
+        ("idle_timeout", Some(values.idle_timeout), "write max_idle_per_instance=0 to keep none"),
+        ("max_lifetime", values.max_lifetime, "write `none` for no limit"),
+    ];
+    for (name, value, remedy) in never_zero {
+        if value.is_some_and(|value| value.is_zero()) {
+            problems.add(format!("{name} is zero"), remedy);
+        }
+    }
+    let others = [
+        ("failover_timeout", values.failover_timeout),
+        ("probe_interval", values.probe_interval),
+        ("failover_interval", values.failover_interval),
+        ("probe_timeout", values.probe_timeout),
+        ("detection_time", values.detection_time),
+        ("keepalive_idle", values.keepalive_idle),
+        ("tcp_user_timeout", values.tcp_user_timeout),
+    ]
+    .map(|(name, value)| (name, Some(value), ""));
+    for (name, value, _) in never_zero.into_iter().chain(others) {
+        if value.is_some_and(|value| value > LONGEST) {
+            problems.add(format!("{name} is longer than a year"), "write less");
+        }
+    }
+}
+
+fn probes(values: &Values, problems: &mut Problems) {
+    let at_least = [
+        ("probe_interval", values.probe_interval),
+        ("failover_interval", values.failover_interval),
+        ("probe_timeout", values.probe_timeout),
+    ];
+    for (name, value) in at_least {
+        if value < SHORTEST {
+            problems.add(format!("{name} is {}", value.text()), "it must be at least `10ms`");
+        }
+    }
+    let ordered = [
+        (at_least[1], at_least[0]),
+        (at_least[0], ("detection_time", values.detection_time)),
+        (at_least[2], ("detection_time", values.detection_time)),
+    ];
+    for ((low, shorter), (high, longer)) in ordered {
+        if shorter > longer {
+            problems.add(
+                format!("{low} ({}) is longer than {high} ({})", shorter.text(), longer.text()),
+                format!("lower {low} or raise {high}"),
+            );
+        }
+    }
+}
+
+fn functions(values: &Values, problems: &mut Problems) {
+    let lists =
+        [("read_functions", &values.read_functions), ("write_functions", &values.write_functions)];
+    for (name, list) in lists {
+        for function in list {
+            let odd = |c: char| c.is_whitespace() || c.is_control() || "(),;'".contains(c);
+            if function.is_empty() || function.contains(odd) {
+                problems.add(
+                    format!("{name}: {} is not the name of a function", quoted(function)),
+                    "write names such as `now` or `app.touch`, without parentheses",
+                );
+            }
+        }
+    }
+    for function in &values.read_functions {
+        if values.write_functions.iter().any(|other| other.eq_ignore_ascii_case(function)) {
+            problems.add(
+                format!("{} is in read_functions and in write_functions", quoted(function)),
+                "remove it from one of them",
+            );
+        }
+    }
+}

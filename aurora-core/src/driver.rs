@@ -1,0 +1,232 @@
+//! Turns the crank: carries facts to the engine and carries out what it says.
+//!
+//! One task owns the engine; one task per instance owns the monitoring connection. A task that
+//! dies is announced and replaced, so that monitoring never ends silently.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinError, JoinSet};
+
+use crate::config::Config;
+use crate::engine::{Engine, Input, Output, Settings, Slot};
+use crate::event::{Event, EventHub};
+use crate::monitor::{Order, monitor};
+use crate::probe::Prober;
+use crate::store::Retire;
+use crate::topology::Topology;
+
+/// How often idle connections are looked through for old ones.
+const TIDY_INTERVAL: Duration = Duration::from_secs(5);
+
+/// What the driver is told.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Close,
+    Fact(Input),
+}
+
+/// What the driver and the handles of one cluster share.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) topology: ArcSwap<Topology>,
+    pub(crate) changed: event_listener::Event,
+    pub(crate) events: Arc<EventHub>,
+    pub(crate) commands: mpsc::UnboundedSender<Command>,
+    pub(crate) stores: Mutex<Vec<Weak<dyn Retire>>>,
+    pub(crate) closed: std::sync::atomic::AtomicBool,
+}
+
+impl Shared {
+    /// Tells the engine a fact; after the cluster is closed nobody listens.
+    pub(crate) fn tell(&self, input: Input) {
+        let _ = self.commands.send(Command::Fact(input));
+    }
+
+    fn tidy(&self, topology: &Topology, now: Instant) {
+        let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        stores.retain(|store| store.strong_count() > 0);
+        let live: Vec<Arc<dyn Retire>> = stores.iter().filter_map(Weak::upgrade).collect();
+        drop(stores);
+        for store in live {
+            store.retire(topology, now);
+        }
+    }
+}
+
+/// The engine's settings, out of the configuration.
+fn settings(config: &Config) -> Settings {
+    Settings {
+        probe_interval: config.probe_interval(),
+        failover_interval: config.failover_interval(),
+        probe_timeout: config.probe_timeout(),
+        connect_timeout: config.connect_timeout(),
+        detection_time: config.detection_time(),
+        instance_host_pattern: config.instance_host_pattern().cloned(),
+        default_port: config.addresses().first().map_or(5432, crate::config::Address::port),
+    }
+}
+
+/// A new engine for `config`.
+pub(crate) fn engine(config: &Config, now: Instant) -> Engine {
+    Engine::new(settings(config), config.addresses(), fastrand::u64(..), now)
+}
+
+/// Drives a cluster until it is closed.
+pub(crate) async fn drive(
+    shared: Arc<Shared>,
+    prober: Prober,
+    mut engine: Engine,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+) {
+    loop {
+        let mut driver = Driver::new(&shared, &prober);
+        let run = AssertUnwindSafe(driver.run(&mut engine, &mut commands));
+        match catch_unwind(run).await {
+            Ok(()) => break,
+            Err(reason) => {
+                // A bug in the engine: start again from what the configuration says, and keep
+                // counting generations so that nobody mistakes new snapshots for old ones.
+                let generation = shared.topology.load().generation();
+                shared.events.announce(Event::MonitorRestarted { instance: "cluster".into(), reason });
+                engine = self::engine(&shared.config, Instant::now());
+                engine.continue_from(generation + 1);
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    shared.closed.store(true, std::sync::atomic::Ordering::Release);
+    shared.changed.notify(usize::MAX);
+    shared.events.close();
+}
+
+/// Polls a future, turning a panic into its message.
+async fn catch_unwind<F: Future>(work: AssertUnwindSafe<F>) -> Result<F::Output, String> {
+    let mut work = std::pin::pin!(work.0);
+    std::future::poll_fn(|context| {
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
+        match polled {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => std::task::Poll::Ready(Err(panic_message(&*panic))),
+        }
+    })
+    .await
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
+}
+
+struct Driver<'a> {
+    shared: &'a Arc<Shared>,
+    prober: &'a Prober,
+    monitors: HashMap<Slot, (mpsc::UnboundedSender<Order>, AbortHandle)>,
+    tasks: JoinSet<()>,
+    outputs: Vec<Output>,
+    tidied_at: Instant,
+}
+
+impl<'a> Driver<'a> {
+    fn new(shared: &'a Arc<Shared>, prober: &'a Prober) -> Self {
+        Self {
+            shared,
+            prober,
+            monitors: HashMap::new(),
+            tasks: JoinSet::new(),
+            outputs: Vec::new(),
+            tidied_at: Instant::now(),
+        }
+    }
+
+    async fn run(&mut self, engine: &mut Engine, commands: &mut mpsc::UnboundedReceiver<Command>) {
+        self.feed(engine, Input::Tick);
+        loop {
+            let wake = engine.next_wake().unwrap_or_else(|| Instant::now() + TIDY_INTERVAL);
+            let wake = wake.min(self.tidied_at + TIDY_INTERVAL);
+            let input = tokio::select! {
+                command = commands.recv() => match command {
+                    Some(Command::Fact(input)) => input,
+                    Some(Command::Close) | None => return,
+                },
+                Some(ended) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => {
+                    match self.bury(ended) {
+                        Some(input) => input,
+                        None => continue,
+                    }
+                }
+                () = tokio::time::sleep_until(wake.into()) => Input::Tick,
+            };
+            self.feed(engine, input);
+        }
+    }
+
+    fn feed(&mut self, engine: &mut Engine, input: Input) {
+        let now = Instant::now();
+        let before = engine.topology().generation();
+        engine.handle(now, input, &mut self.outputs);
+        for output in std::mem::take(&mut self.outputs) {
+            self.carry_out(output);
+        }
+        let topology = engine.topology();
+        if topology.generation() != before || now >= self.tidied_at + TIDY_INTERVAL {
+            self.tidied_at = now;
+            let shared = Arc::clone(self.shared);
+            // Closing a connection may touch the network: not on the thread that drives.
+            tokio::task::spawn_blocking(move || shared.tidy(&topology, now));
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Announce(event) => {
+                tracing::info!(target: "aurora", %event);
+                self.shared.events.announce(event);
+            }
+            Output::Probe { slot, address, timeout } => {
+                let order = Order { address, timeout };
+                // A monitor that has just died is buried by `run`, and asked again then.
+                let _ = self.monitor(slot).send(order);
+            }
+            Output::Publish(topology) => {
+                self.shared.topology.store(topology);
+                self.shared.changed.notify(usize::MAX);
+            }
+            Output::Retire { slot } => {
+                if let Some((_, task)) = self.monitors.remove(&slot) {
+                    task.abort();
+                }
+            }
+        }
+    }
+
+    fn monitor(&mut self, slot: Slot) -> &mpsc::UnboundedSender<Order> {
+        let (prober, commands) = (self.prober, &self.shared.commands);
+        let tasks = &mut self.tasks;
+        let (orders, _) = self.monitors.entry(slot).or_insert_with(|| {
+            let (orders, receiver) = mpsc::unbounded_channel();
+            let task = tasks.spawn(monitor(slot, prober.clone(), receiver, commands.clone()));
+            (orders, task)
+        });
+        orders
+    }
+
+    /// Notes the end of a monitor's task; a death is a fact for the engine.
+    fn bury(&mut self, ended: Result<(tokio::task::Id, ()), JoinError>) -> Option<Input> {
+        let (id, reason) = match ended {
+            Ok((id, ())) => (id, "ended".to_owned()),
+            Err(error) if error.is_cancelled() => return None,
+            Err(error) => {
+                let id = error.id();
+                (id, panic_message(&*error.into_panic()))
+            }
+        };
+        let slot = self.monitors.iter().find(|(_, (_, task))| task.id() == id).map(|(slot, _)| *slot)?;
+        self.monitors.remove(&slot);
+        Some(Input::MonitorDied { slot, reason })
+    }
+}

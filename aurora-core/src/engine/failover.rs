@@ -1,0 +1,106 @@
+//! Which instance is the writer? Only one that says so of itself, and at most one.
+
+use std::sync::Arc;
+
+use super::member::{Claim, Member, Slot};
+use super::{Engine, Report};
+use crate::topology::{Health, Role};
+
+impl Engine {
+    /// Takes an instance's word about itself: whether it claims to be the writer.
+    pub(super) fn take_word(&mut self, index: usize, report: &Report) {
+        let member = &mut self.members[index];
+        if !report.accepts_writes {
+            member.claim = None;
+            set_role(member, Role::Reader);
+            return;
+        }
+        let order = match member.claim {
+            Some(claim) => claim.order,
+            None => {
+                self.claims += 1;
+                self.claims
+            }
+        };
+        member.claim = Some(Claim { incarnation: report.incarnation, order });
+    }
+
+    /// Elects the writer among those that claim to be it, and fences the others.
+    pub(super) fn elect(&mut self) {
+        let best = self.members.iter().filter(|m| self.may_write(m)).max_by_key(|m| self.weight(m));
+        if let Some(slot) = best.map(|member| member.slot) {
+            self.enthrone(slot);
+        } else if self.elected.is_some_and(|slot| self.has_stepped_down(slot)) {
+            self.elected = None;
+        }
+        self.settle();
+    }
+
+    /// Whether its claim counts: present, of this cluster, and of no earlier incarnation.
+    fn may_write(&self, member: &Member) -> bool {
+        let Some(claim) = member.claim else { return false };
+        claim.incarnation.is_none() || claim.incarnation >= self.highest_incarnation
+    }
+
+    /// The later incarnation wins. Of two of the same one that is written down (PostgreSQL's
+    /// timeline) the present writer stays, so that two that both claim do not alternate; where
+    /// there is none (Aurora, whose storage lets only one write) the later claim wins.
+    fn weight(&self, member: &Member) -> (Option<u64>, bool, u64) {
+        let claim = member.claim.unwrap_or(Claim { incarnation: None, order: 0 });
+        let incumbent = claim.incarnation.is_some() && self.elected == Some(member.slot);
+        (claim.incarnation, incumbent, claim.order)
+    }
+
+    /// An elected writer stays elected while nobody knows better: only its own word, or that it
+    /// left the cluster, ends it.
+    fn has_stepped_down(&self, slot: Slot) -> bool {
+        self.index(slot).is_none_or(|index| self.members[index].role != Role::Writer)
+    }
+
+    fn enthrone(&mut self, slot: Slot) {
+        let Some(index) = self.index(slot) else { return };
+        let incarnation = self.members[index].claim.and_then(|claim| claim.incarnation);
+        if self.elected != Some(slot) || incarnation > self.highest_incarnation {
+            // Another history: positions of the old one mean nothing in it.
+            self.samples.clear();
+            self.members.iter_mut().for_each(|member| member.reached.forget_position());
+        }
+        self.highest_incarnation = self.highest_incarnation.max(incarnation);
+        self.elected = Some(slot);
+    }
+
+    /// Gives everybody the role that follows from the election.
+    fn settle(&mut self) {
+        let elected = self.elected;
+        for member in &mut self.members {
+            if elected == Some(member.slot) {
+                set_role(member, Role::Writer);
+                if member.health == Health::Fenced {
+                    member.health = Health::Online;
+                }
+            } else if member.claim.is_some() {
+                set_role(member, Role::Unknown);
+                if matches!(member.health, Health::Online | Health::Fenced) {
+                    member.health = Health::Fenced;
+                    member.last_error = Some(Arc::from("it claims to be the writer, but another instance is a later one; rejoin it as a reader"));
+                }
+            } else if member.role == Role::Writer {
+                set_role(member, Role::Unknown);
+            } else if member.health == Health::Fenced {
+                member.health = Health::Online;
+                member.last_error = None;
+            }
+        }
+    }
+}
+
+fn set_role(member: &mut Member, role: Role) {
+    if member.role == role {
+        return;
+    }
+    // The first word about a role ends no connection: there was none before it.
+    if member.role != Role::Unknown {
+        member.next_epoch();
+    }
+    member.role = role;
+}

@@ -1,0 +1,203 @@
+//! Can an instance be used? Suspicion, verdict and recovery.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::member::{Member, Slot};
+use super::unrest::Unrest;
+use super::{Complaint, Engine, FailureKind, ProbeFailure, Report};
+use crate::topology::{Health, InstanceId, Role};
+
+impl Engine {
+    /// An adapter complained: a hint, never proof. What it saw on an older epoch is stale.
+    pub(super) fn complained(
+        &mut self,
+        now: Instant,
+        instance: &InstanceId,
+        epoch: u64,
+        complaint: Complaint,
+        message: Arc<str>,
+    ) {
+        let Some(index) = self.members.iter().position(|m| m.id == *instance) else { return };
+        let member = &self.members[index];
+        if member.epoch != epoch || member.health != Health::Online {
+            return;
+        }
+        // Of a stream of complaints only some are heeded, or single connections that break
+        // would keep a healthy instance out of use.
+        if !self.alarm(index, now) {
+            return;
+        }
+        match complaint {
+            Complaint::ConnectionLost => suspect(&mut self.members[index], now, message),
+            // A read-only transaction of the user's own looks the same: it stays in use while
+            // it is asked.
+            Complaint::WrongRole => {}
+        }
+    }
+
+    /// The monitor's own idle connection broke: so did, most likely, every other one.
+    pub(super) fn disconnected(&mut self, now: Instant, slot: Slot, message: Arc<str>) {
+        let Some(index) = self.index(slot) else { return };
+        let member = &mut self.members[index];
+        member.sessions_broke = true;
+        if matches!(member.health, Health::Online | Health::Fenced) {
+            suspect(member, now, message);
+        }
+        self.alarm(index, now);
+    }
+
+    /// A probe got no answer.
+    pub(super) fn unreachable(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        asked_at: Instant,
+        failure: ProbeFailure,
+    ) {
+        let Some(index) = self.index(slot) else { return };
+        let member = &mut self.members[index];
+        member.probe_asked = None;
+        member.deaths = 0;
+        member.last_error = Some(Arc::clone(&failure.message));
+        member.failure = Some(failure.kind);
+        self.plan_next(index, asked_at, now);
+        match failure.kind {
+            FailureKind::TooManyConnections => return self.is_full(index),
+            FailureKind::Refused => {
+                if lose(&mut self.members[index], now) {
+                    self.alarm_if_writer(index, now);
+                }
+                return;
+            }
+            FailureKind::Reset => self.members[index].sessions_broke = true,
+            FailureKind::Authentication
+            | FailureKind::NotReady
+            | FailureKind::Other
+            | FailureKind::Privilege
+            | FailureKind::Silent => {}
+        }
+        // A report that comes later than any deadline allows tells of our own delay: it must not
+        // count as time that the instance was silent.
+        let longest = self.settings.connect_timeout + self.settings.probe_timeout;
+        let late = now.saturating_duration_since(asked_at) > longest;
+        let member = &mut self.members[index];
+        member.failing_since.get_or_insert(if late { now } else { asked_at });
+        if matches!(member.health, Health::Online | Health::Fenced | Health::Foreign) {
+            suspect(member, now, failure.message);
+            self.alarm_if_writer(index, now);
+        }
+    }
+
+    /// It is alive and has no room for the monitor: back-pressure, not death. Unless it may have
+    /// restarted meanwhile, its connections go on to serve.
+    fn is_full(&mut self, index: usize) {
+        let member = &mut self.members[index];
+        member.failing_since = None;
+        if member.health == Health::Suspect && !member.sessions_broke {
+            member.health = Health::Online;
+            member.suspect_since = None;
+        }
+    }
+
+    /// Declares lost whoever has failed for the detection time.
+    pub(super) fn pass_verdicts(&mut self, now: Instant) {
+        for member in &mut self.members {
+            let failing = member.failing_since.map(|since| now.saturating_duration_since(since));
+            if failing >= Some(self.settings.detection_time) {
+                lose(member, now);
+            }
+        }
+    }
+
+    /// It answered: it is there. Connections from before a loss or a restart stay out of use.
+    pub(super) fn recovered(&mut self, index: usize, report: &Report) {
+        let elected = self.elected;
+        let member = &mut self.members[index];
+        let moved = report.ip.is_some() && member.ip.is_some() && member.ip != report.ip;
+        let restarted = member.server.is_some() && member.server != report.server;
+        let broke = std::mem::take(&mut member.sessions_broke) && member.health == Health::Suspect;
+        if moved || restarted || broke {
+            member.next_epoch();
+        }
+        if restarted {
+            member.reached.clear();
+            if elected == Some(member.slot) {
+                // A crash may have lost the end of the log: the positions there come again.
+                self.samples.clear();
+            }
+        }
+        member.answered = true;
+        member.ip = report.ip.or(member.ip);
+        member.server.clone_from(&report.server);
+        member.failing_since = None;
+        member.suspect_since = None;
+        member.lost_since = None;
+        member.failure = None;
+        if member.health != Health::Fenced {
+            member.health = Health::Online;
+            member.last_error = None;
+        }
+    }
+
+    /// Whether the answer comes from this cluster at all.
+    pub(super) fn same_cluster(&mut self, index: usize, report: &Report) -> bool {
+        let Some(theirs) = &report.cluster else { return true };
+        let ours = self.cluster.get_or_insert_with(|| Arc::clone(theirs));
+        if ours == theirs {
+            return true;
+        }
+        let member = &mut self.members[index];
+        if member.health != Health::Foreign {
+            member.next_epoch();
+        }
+        // It is another server: nothing known of the one that was there holds.
+        member.health = Health::Foreign;
+        member.role = Role::Unknown;
+        member.claim = None;
+        member.server = None;
+        member.sessions_broke = false;
+        member.failing_since = None;
+        member.suspect_since = None;
+        member.lost_since = None;
+        member.failure = None;
+        member.lag = None;
+        member.reached.clear();
+        member.last_error = Some(Arc::from(format!(
+            "{} belongs to another cluster (system identifier {theirs}, expected {ours}); remove it from the URL",
+            member.address
+        )));
+        false
+    }
+
+    fn alarm_if_writer(&mut self, index: usize, now: Instant) {
+        if self.elected == Some(self.members[index].slot) {
+            self.alarm(index, now);
+        }
+    }
+}
+
+fn suspect(member: &mut Member, now: Instant, reason: Arc<str>) {
+    member.unrest = Some(Unrest::after(member.unrest, now));
+    member.health = Health::Suspect;
+    member.suspect_since = Some(now);
+    member.last_error = Some(reason);
+}
+
+/// Declares a member lost; true when it was not before.
+fn lose(member: &mut Member, now: Instant) -> bool {
+    member.failing_since = None;
+    member.suspect_since = None;
+    member.claim = None;
+    member.sessions_broke = false;
+    if member.health == Health::Lost {
+        return false;
+    }
+    if member.answered {
+        member.next_epoch();
+        member.unrest = Some(Unrest::after(member.unrest, now));
+    }
+    member.health = Health::Lost;
+    member.lost_since = Some(now);
+    true
+}

@@ -1,0 +1,140 @@
+//! What the engine keeps about one instance.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::FailureKind;
+use super::freshness::Reached;
+use super::unrest::Unrest;
+use crate::config::Address;
+use crate::stats::InstanceStats;
+use crate::topology::{Health, Instance, InstanceId, Role};
+
+/// Where the engine heard of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The configuration names it.
+    Configured,
+    /// An instance lists it by name as a member.
+    Listed,
+    /// An instance thinks that one is there. Only its own answer makes it a member.
+    Suggested,
+}
+
+/// The number by which engine and driver call an instance, whatever its name becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Slot(pub(crate) u32);
+
+/// An instance's claim to be the writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Claim {
+    pub(super) incarnation: Option<u64>,
+    /// Rises with every new claim of anybody.
+    pub(super) order: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) slot: Slot,
+    pub(super) id: InstanceId,
+    pub(super) address: Address,
+    pub(super) origin: Origin,
+    pub(super) ip: Option<IpAddr>,
+    pub(super) server: Option<Arc<str>>,
+    /// It has answered at this address, as a member of this cluster.
+    pub(super) answered: bool,
+    pub(super) role: Role,
+    pub(super) health: Health,
+    pub(super) epoch: u64,
+    pub(super) online: bool,
+    pub(super) claim: Option<Claim>,
+    /// Its sessions broke: those that come back are others.
+    pub(super) sessions_broke: bool,
+    /// A fact older than this says nothing about the present suspicion.
+    pub(super) suspect_since: Option<Instant>,
+    /// When the first of the present row of failed probes was asked.
+    pub(super) failing_since: Option<Instant>,
+    pub(super) lost_since: Option<Instant>,
+    pub(super) unrest: Option<Unrest>,
+    pub(super) probe_asked: Option<Instant>,
+    pub(super) next_probe: Instant,
+    /// However urgent, no probe before this moment.
+    pub(super) not_before: Instant,
+    /// How often in a row its monitor died.
+    pub(super) deaths: u32,
+    pub(super) reached: Reached,
+    pub(super) lag: Option<Duration>,
+    pub(super) last_error: Option<Arc<str>>,
+    /// Why the last probe failed, if it did.
+    pub(super) failure: Option<FailureKind>,
+    /// How many good lists of the writer in a row did not name it.
+    pub(super) unlisted: u32,
+    /// What is wrong with its last answer about the others.
+    pub(super) list_fault: Option<Arc<str>>,
+    pub(super) stats: Arc<InstanceStats>,
+}
+
+impl Member {
+    pub(super) fn new(slot: Slot, id: InstanceId, address: Address, origin: Origin, now: Instant) -> Self {
+        Self {
+            slot,
+            id,
+            address,
+            origin,
+            ip: None,
+            server: None,
+            answered: false,
+            role: Role::Unknown,
+            health: Health::Unknown,
+            epoch: 1,
+            online: true,
+            claim: None,
+            sessions_broke: false,
+            suspect_since: None,
+            failing_since: None,
+            lost_since: None,
+            unrest: None,
+            probe_asked: None,
+            next_probe: now,
+            not_before: now,
+            deaths: 0,
+            reached: Reached::default(),
+            lag: None,
+            last_error: None,
+            failure: None,
+            unlisted: 0,
+            list_fault: None,
+            stats: Arc::default(),
+        }
+    }
+
+    /// Whether the snapshot shows it: a suggestion that turned out wrong never was a member.
+    pub(super) fn is_visible(&self) -> bool {
+        self.origin != Origin::Suggested || self.answered || self.health == Health::Unknown
+    }
+
+    /// Every connection opened before now is out of use.
+    pub(super) fn next_epoch(&mut self) {
+        self.epoch += 1;
+    }
+
+    /// What the snapshot says of it.
+    pub(super) fn publish(&self, elected: bool) -> Instance {
+        Instance {
+            id: self.id.clone(),
+            address: self.address.clone(),
+            ip: self.ip,
+            role: self.role,
+            health: self.health,
+            epoch: self.epoch,
+            online: self.online,
+            fresh_as_of: self.reached.fresh_as_of(),
+            lag: if elected { Some(Duration::ZERO) } else { self.lag },
+            last_error: self.last_error.clone(),
+            failure: self.failure,
+            turn: 0,
+            stats: Arc::clone(&self.stats),
+        }
+    }
+}

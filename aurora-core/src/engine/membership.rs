@@ -1,0 +1,288 @@
+//! Who belongs to the cluster? Answers add members; a bad answer never shrinks what is known.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::member::{Member, Origin, Slot};
+use super::{Engine, Listed, Members, Output, Report};
+use crate::config::Address;
+use crate::topology::{Health, InstanceId};
+
+/// After how many of the writer's lists in a row without it a lost instance is dropped.
+const UNLISTED_LIMIT: u32 = 3;
+
+/// The same for an instance that was only suggested: a standby that is down is not suggested
+/// either, and an operator wants to see for a while that it is gone.
+const UNSUGGESTED_LIMIT: u32 = 300;
+
+/// Who has answered a probe.
+pub(super) enum Identity {
+    /// The member of that index.
+    Member(usize),
+    /// That one, but it is to be asked at its own address before its word counts.
+    Elsewhere(usize),
+    /// One that is monitored under another address already (a cluster endpoint, a second name).
+    Twin,
+}
+
+impl Engine {
+    pub(super) fn add_member(&mut self, id: InstanceId, address: Address, origin: Origin, now: Instant) {
+        let slot = Slot(self.next_slot);
+        self.next_slot += 1;
+        let mut member = Member::new(slot, id, address, origin, now);
+        member.epoch = self.first_epoch;
+        self.members.push(member);
+    }
+
+    /// Finds out which member has answered, by the name and the process it gave.
+    pub(super) fn identify(
+        &mut self,
+        index: usize,
+        report: &Report,
+        now: Instant,
+        out: &mut Vec<Output>,
+    ) -> Identity {
+        let name = report.name.as_deref().map(InstanceId::from);
+        let me = &self.members[index];
+        let slot = me.slot;
+        let twin = self.members.iter().find(|other| {
+            other.slot != slot
+                && (name.as_ref() == Some(&other.id)
+                    || (report.server.is_some()
+                        && other.server == report.server
+                        && other.health == Health::Online))
+        });
+        match twin.map(|twin| (twin.slot, twin.origin)) {
+            // The configured name is the better one: certificates are made for it.
+            Some((twin, Origin::Suggested)) if me.origin != Origin::Suggested => {
+                self.retire_alias(twin, slot, report, now, out);
+            }
+            Some((twin, _)) => {
+                self.retire_alias(slot, twin, report, now, out);
+                if let Some(index) = self.index(twin) {
+                    self.members[index].next_probe = now;
+                }
+                return Identity::Twin;
+            }
+            None => {}
+        }
+        // Retiring the twin may have moved it.
+        let Some(index) = self.index(slot) else { return Identity::Twin };
+        match name {
+            Some(name) if name != self.members[index].id => self.rename(index, name, report, now),
+            Some(_) | None => Identity::Member(index),
+        }
+    }
+
+    /// Gives a member the name it has for itself, and the address that goes with the name.
+    fn rename(&mut self, index: usize, name: InstanceId, report: &Report, now: Instant) -> Identity {
+        let own = self.address_of(name.as_str());
+        let first_epoch = self.first_epoch;
+        let member = &mut self.members[index];
+        let asked = member.address.clone();
+        if member.answered {
+            // The address leads to another instance now: nothing known of the old one holds.
+            let (epoch, not_before) = (first_epoch.max(member.epoch + 1), member.not_before);
+            *member = Member::new(member.slot, name, asked.clone(), member.origin, now);
+            (member.epoch, member.not_before) = (epoch, not_before);
+            self.first_epoch = epoch;
+        } else {
+            member.id = name;
+        }
+        let Some(own) = own.filter(|own| *own != asked) else { return Identity::Member(index) };
+        // What a cluster endpoint answers proves nothing about the instance's own address.
+        member.address = own;
+        member.health = Health::Unknown;
+        member.failure = None;
+        member.last_error = None;
+        member.failing_since = None;
+        member.lost_since = None;
+        member.next_epoch();
+        member.next_probe = now;
+        let slot = member.slot;
+        self.note_alias(asked, slot, report, now);
+        Identity::Elsewhere(index)
+    }
+
+    pub(super) fn retire(&mut self, slot: Slot, out: &mut Vec<Output>) {
+        let Some(index) = self.index(slot) else { return };
+        let member = self.members.remove(index);
+        // Should it come back under this name, no connection of now may pass for one of then.
+        self.first_epoch = self.first_epoch.max(member.epoch + 1);
+        out.push(Output::Retire { slot });
+    }
+
+    /// Takes in what `index` says of others.
+    pub(super) fn merge_members(
+        &mut self,
+        index: usize,
+        members: Members,
+        now: Instant,
+        out: &mut Vec<Output>,
+    ) {
+        let teller = self.members[index].slot;
+        let fault = match members {
+            Members::Unlisted => None,
+            Members::Refused(reason) => Some(reason),
+            Members::Suggested(addresses) => {
+                for address in &addresses {
+                    let id = InstanceId::from(address.to_string());
+                    self.hear_of(id, Some(address.clone()), Origin::Suggested, now);
+                }
+                self.forget_unsuggested(index, &addresses, now, out);
+                None
+            }
+            Members::Listed(rows) => self.merge_list(index, &rows, now, out),
+        };
+        // Members may have been dropped before it in the list.
+        if let Some(index) = self.index(teller) {
+            self.members[index].list_fault = fault;
+        }
+    }
+
+    /// Takes in a complete list; says what is wrong with it.
+    fn merge_list(
+        &mut self,
+        index: usize,
+        rows: &[Listed],
+        now: Instant,
+        out: &mut Vec<Output>,
+    ) -> Option<Arc<str>> {
+        let teller = self.members[index].id.clone();
+        if let Some(fault) = fault_of(rows, &teller) {
+            return Some(Arc::from(format!(
+                "{teller} answered a topology that {fault}; keeping the last good one"
+            )));
+        }
+        // Beside the writer's good list that of a reader is but an older one.
+        let by_writer = self.elected == Some(self.members[index].slot);
+        if !by_writer && self.has_writers_list() {
+            return None;
+        }
+        let mut fault = None;
+        for row in rows {
+            let id = InstanceId::from(&*row.name);
+            let address = self.address_of(&row.name);
+            if !self.hear_of(id.clone(), address, Origin::Listed, now) {
+                fault = Some(Arc::from(format!(
+                    "{id} is in the topology but has no known address; set instance_host_pattern (such as `?.example.com`)"
+                )));
+            }
+        }
+        if by_writer {
+            let limit = UNLISTED_LIMIT;
+            let is_listed = |member: &Member| rows.iter().any(|row| *row.name == *member.id.as_str());
+            self.count_unlisted(is_listed);
+            self.forget_unlisted(index, now, out, |m| {
+                m.unlisted >= limit && (m.origin == Origin::Listed || m.server.is_some())
+            });
+        }
+        fault
+    }
+
+    fn has_writers_list(&self) -> bool {
+        let writer = self.elected.and_then(|slot| self.index(slot));
+        writer.map(|index| &self.members[index]).is_some_and(|writer| {
+            writer.health == Health::Online && writer.list_fault.is_none()
+        })
+    }
+
+    /// Adds an instance that somebody told of; false when it is unknown where it is.
+    fn hear_of(
+        &mut self,
+        id: InstanceId,
+        address: Option<Address>,
+        origin: Origin,
+        now: Instant,
+    ) -> bool {
+        let known = self.members.iter().any(|m| m.id == id)
+            || address.as_ref().is_some_and(|address| self.is_known(address));
+        match address {
+            _ if known => true,
+            Some(address) => {
+                self.add_member(id, address, origin, now);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn is_known(&self, address: &Address) -> bool {
+        let ip = address.host().parse::<IpAddr>().ok();
+        let leads_to = |m: &Member| {
+            m.address == *address
+                || (ip.is_some() && m.ip == ip && m.address.port() == address.port())
+        };
+        self.members.iter().any(leads_to) || self.is_alias(address)
+    }
+
+    /// Counts for whom the writer's list has no place.
+    fn count_unlisted(&mut self, is_listed: impl Fn(&Member) -> bool) {
+        for member in &mut self.members {
+            member.unlisted = if is_listed(member) { 0 } else { member.unlisted.saturating_add(1) };
+        }
+    }
+
+    /// Drops suggested instances that are gone for long. An empty answer may be a missing
+    /// privilege, so only their own silence makes it count.
+    fn forget_unsuggested(
+        &mut self,
+        index: usize,
+        addresses: &[Address],
+        now: Instant,
+        out: &mut Vec<Output>,
+    ) {
+        if self.elected != Some(self.members[index].slot) {
+            return;
+        }
+        self.count_unlisted(|member| {
+            member.health == Health::Online || addresses.contains(&member.address)
+        });
+        self.forget_unlisted(index, now, out, |member| {
+            member.unlisted >= UNSUGGESTED_LIMIT && member.origin == Origin::Suggested
+        });
+    }
+
+    /// Drops instances that the writer no longer lists and that are gone by their own silence.
+    fn forget_unlisted(
+        &mut self,
+        teller: usize,
+        now: Instant,
+        out: &mut Vec<Output>,
+        is_unlisted: impl Fn(&Member) -> bool,
+    ) {
+        let teller = self.members[teller].slot;
+        let is_gone = |member: &&Member| {
+            matches!(member.health, Health::Lost | Health::Unknown | Health::Foreign)
+                && member.slot != teller
+                && is_unlisted(member)
+        };
+        let gone: Vec<Slot> = self.members.iter().filter(is_gone).map(|m| m.slot).collect();
+        for slot in gone {
+            self.drop_for(slot, teller, now, out);
+        }
+    }
+
+    fn address_of(&self, name: &str) -> Option<Address> {
+        let pattern = self.settings.instance_host_pattern.as_ref()?;
+        Some(pattern.address(name, self.settings.default_port))
+    }
+}
+
+/// What is wrong with a topology answer, if anything.
+fn fault_of(rows: &[Listed], teller: &InstanceId) -> Option<&'static str> {
+    if rows.is_empty() {
+        return Some("is empty");
+    }
+    if rows.iter().any(|row| row.name.trim().is_empty()) {
+        return Some("has an instance without a name");
+    }
+    if !rows.iter().any(|row| *row.name == *teller.as_str()) {
+        return Some("does not name itself");
+    }
+    if !rows.iter().any(|row| row.is_writer) {
+        return Some("names no writer");
+    }
+    None
+}

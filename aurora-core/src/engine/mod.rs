@@ -1,0 +1,279 @@
+//! The pure engine: facts and the time go in, snapshots and instructions come out.
+//!
+//! No clock, no I/O, no async: [`Engine::handle`] is given the time with every fact, and whoever
+//! drives it carries out what it says. The rules it keeps each have a test of that name in
+//! `tests/rules.rs`.
+
+mod alias;
+mod diff;
+mod failover;
+mod freshness;
+mod health;
+mod member;
+mod membership;
+mod report;
+mod schedule;
+#[cfg(test)]
+mod tests;
+mod unrest;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use self::alias::Alias;
+use self::freshness::Samples;
+pub(crate) use self::member::Slot;
+use self::member::{Member, Origin};
+use self::membership::Identity;
+pub use self::report::Complaint;
+pub(crate) use self::report::{FailureKind, Listed, Members, ProbeFailure, Report};
+use crate::config::Address;
+use crate::endpoint::HostPattern;
+use crate::event::Event;
+use crate::topology::{Health, InstanceId, Topology};
+
+/// How the engine behaves; all of it comes from the configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) probe_interval: Duration,
+    pub(crate) failover_interval: Duration,
+    pub(crate) probe_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) detection_time: Duration,
+    pub(crate) instance_host_pattern: Option<HostPattern>,
+    pub(crate) default_port: u16,
+}
+
+/// A fact the engine is told.
+#[derive(Clone, Debug)]
+pub(crate) enum Input {
+    /// An instance answered the probe asked at `asked_at`.
+    Answered { slot: Slot, asked_at: Instant, report: Report },
+    /// An adapter saw something go wrong on a connection of that epoch.
+    Complained { instance: InstanceId, epoch: u64, complaint: Complaint, message: Arc<str> },
+    /// The monitor's idle connection broke.
+    Disconnected { slot: Slot, message: Arc<str> },
+    /// The task that monitors the instance died.
+    MonitorDied { slot: Slot, reason: String },
+    /// An operator takes an instance out of use, or brings it back.
+    SetOnline { instance: InstanceId, online: bool },
+    /// Time has passed.
+    Tick,
+    /// The probe asked at `asked_at` got no answer.
+    Unreachable { slot: Slot, asked_at: Instant, failure: ProbeFailure },
+}
+
+/// What the engine wants done.
+#[derive(Clone, Debug)]
+pub(crate) enum Output {
+    /// Tell everybody who listens.
+    Announce(Event),
+    /// Ask the instance about itself within `timeout`.
+    Probe { slot: Slot, address: Address, timeout: Duration },
+    /// Let everybody see this snapshot.
+    Publish(Arc<Topology>),
+    /// Monitor that instance no longer.
+    Retire { slot: Slot },
+}
+
+/// Turns facts into topology snapshots. The only writer of cluster state.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    settings: Settings,
+    configured: Vec<Address>,
+    members: Vec<Member>,
+    aliases: Vec<Alias>,
+    next_slot: u32,
+    /// The epoch in which a new member starts: no instance that comes back repeats one.
+    first_epoch: u64,
+    cluster: Option<Arc<str>>,
+    degraded: Option<Arc<str>>,
+    /// How many claims to be the writer there have been.
+    claims: u64,
+    /// No writer of an earlier incarnation is ever accepted again.
+    highest_incarnation: Option<u64>,
+    elected: Option<Slot>,
+    samples: Samples,
+    urgent_since: Option<Instant>,
+    /// Since when nobody answers.
+    offline_since: Option<Instant>,
+    rng: fastrand::Rng,
+    published: Arc<Topology>,
+}
+
+impl Engine {
+    /// An engine that knows nothing but the configured addresses.
+    pub(crate) fn new(settings: Settings, configured: &[Address], seed: u64, now: Instant) -> Self {
+        let mut engine = Self {
+            settings,
+            configured: configured.to_vec(),
+            members: Vec::new(),
+            aliases: Vec::new(),
+            next_slot: 0,
+            first_epoch: 1,
+            cluster: None,
+            degraded: None,
+            claims: 0,
+            highest_incarnation: None,
+            elected: None,
+            samples: Samples::default(),
+            urgent_since: Some(now),
+            offline_since: Some(now),
+            rng: fastrand::Rng::with_seed(seed),
+            published: Arc::new(Topology::new(Vec::new())),
+        };
+        for address in configured {
+            let id = InstanceId::from(address.to_string());
+            if engine.members.iter().all(|member| member.id != id) {
+                engine.add_member(id, address.clone(), Origin::Configured, now);
+            }
+        }
+        engine.published = Arc::new(engine.snapshot(1));
+        engine
+    }
+
+    /// Numbers its snapshots from `generation` on: it takes the place of another engine, and no
+    /// connection of that one's epochs passes for one of its own.
+    pub(crate) fn continue_from(&mut self, generation: u64) {
+        // One fact makes one generation, and raises the epoch of an instance by four at most (a
+        // loss, a new process, a new role, a new address).
+        self.first_epoch = generation.saturating_mul(4);
+        for member in &mut self.members {
+            member.epoch = member.epoch.max(self.first_epoch);
+        }
+        self.published = Arc::new(self.snapshot(generation));
+    }
+
+    /// The snapshot published last.
+    pub(crate) fn topology(&self) -> Arc<Topology> {
+        Arc::clone(&self.published)
+    }
+
+    /// Takes in one fact at `now` and says what is to be done.
+    pub(crate) fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
+        let is_fact = !matches!(input, Input::Tick);
+        match input {
+            Input::Answered { slot, asked_at, report } => {
+                self.answered(now, slot, asked_at, report, out);
+            }
+            Input::Complained { instance, epoch, complaint, message } => {
+                self.complained(now, &instance, epoch, complaint, message);
+            }
+            Input::Disconnected { slot, message } => self.disconnected(now, slot, message),
+            Input::MonitorDied { slot, reason } => self.monitor_died(now, slot, reason, out),
+            Input::SetOnline { instance, online } => {
+                if let Some(member) = self.members.iter_mut().find(|m| m.id == instance) {
+                    member.online = online;
+                }
+            }
+            Input::Tick => {}
+            Input::Unreachable { slot, asked_at, failure } => {
+                self.unreachable(now, slot, asked_at, failure);
+            }
+        }
+        self.give_up_stuck(now);
+        self.pass_verdicts(now);
+        self.elect();
+        self.ask_configured_again(now);
+        self.judge_lists();
+        self.publish(is_fact, out);
+        self.schedule(now, out);
+    }
+
+    fn answered(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        asked_at: Instant,
+        report: Report,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(index) = self.index(slot) else { return };
+        self.members[index].probe_asked = None;
+        self.members[index].deaths = 0;
+        // Asked before the suspicion arose, the answer says nothing about it.
+        if self.members[index].suspect_since.is_some_and(|since| asked_at < since) {
+            self.members[index].next_probe = now;
+            return;
+        }
+        self.plan_next(index, asked_at, now);
+        if !self.same_cluster(index, &report) {
+            return;
+        }
+        let index = match self.identify(index, &report, now, out) {
+            Identity::Member(index) => {
+                self.recovered(index, &report);
+                self.take_word(index, &report);
+                self.elect();
+                self.measure(index, &report, asked_at);
+                index
+            }
+            Identity::Elsewhere(index) => index,
+            Identity::Twin => return,
+        };
+        self.merge_members(index, report.members, now, out);
+    }
+
+    /// Feeds the freshness of everybody with what `index` said of its own log.
+    fn measure(&mut self, index: usize, report: &Report, asked_at: Instant) {
+        if self.elected == Some(self.members[index].slot) {
+            let Some(position) = report.position else { return };
+            self.samples.note(asked_at, position);
+            for member in &mut self.members {
+                member.reached.measure(&self.samples);
+            }
+            return;
+        }
+        let member = &mut self.members[index];
+        // The log of another history (a fenced writer's, or that of a reader which still follows
+        // one) says nothing about what it shows of this one.
+        let is_other = report.incarnation.is_some() && report.incarnation != self.highest_incarnation;
+        if is_other || member.claim.is_some() {
+            member.lag = None;
+            member.reached.forget_position();
+            return;
+        }
+        member.lag = report.lag;
+        member.reached.note(&self.samples, report.position, report.lag, asked_at);
+    }
+
+    /// Publishes what has changed; after a fact at least freshness has.
+    fn publish(&mut self, is_fact: bool, out: &mut Vec<Output>) {
+        let mut next = self.snapshot(self.published.generation);
+        if next.differs_from(&self.published) {
+            next.generation += 1;
+        } else if !is_fact {
+            return;
+        }
+        for event in diff::events(&self.published, &next) {
+            out.push(Output::Announce(event));
+        }
+        self.published = Arc::new(next);
+        out.push(Output::Publish(Arc::clone(&self.published)));
+    }
+
+    fn snapshot(&self, generation: u64) -> Topology {
+        let visible = self.members.iter().filter(|member| member.is_visible());
+        let instances = visible.map(|m| m.publish(self.elected == Some(m.slot)));
+        let mut topology = Topology::new(instances.collect());
+        topology.generation = generation;
+        topology.cluster.clone_from(&self.cluster);
+        topology.degraded.clone_from(&self.degraded);
+        topology
+    }
+
+    /// Is what we know of the members good? The writer's list counts; without one, any good list.
+    fn judge_lists(&mut self) {
+        let mut online = self.members.iter().filter(|member| member.health == Health::Online);
+        let writer = online.clone().find(|member| self.elected == Some(member.slot));
+        let teller = writer.or_else(|| online.clone().find(|member| member.list_fault.is_none()));
+        // While nobody answers, nobody knows better.
+        if let Some(teller) = teller.or_else(|| online.next()) {
+            self.degraded.clone_from(&teller.list_fault);
+        }
+    }
+
+    fn index(&self, slot: Slot) -> Option<usize> {
+        self.members.iter().position(|member| member.slot == slot)
+    }
+}

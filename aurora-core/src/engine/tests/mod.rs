@@ -1,0 +1,39 @@
+//! The engine in virtual time, against servers that are data.
+
+mod events;
+mod failover;
+mod freshness;
+mod members;
+mod outage;
+mod pace;
+mod random;
+mod reseed;
+mod rules;
+mod server;
+mod split_brain;
+mod world;
+
+use std::time::Duration;
+
+use super::Settings;
+
+/// The settings a user gets who sets nothing.
+fn defaults() -> Settings {
+    Settings {
+        probe_interval: Duration::from_secs(1),
+        failover_interval: Duration::from_millis(10),
+        probe_timeout: Duration::from_secs(1),
+        connect_timeout: Duration::from_secs(2),
+        detection_time: Duration::from_secs(2),
+        instance_host_pattern: None,
+        default_port: 5432,
+    }
+}
+
+fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}

@@ -1,0 +1,175 @@
+//! Instances that break, hang, are full, or only seem to.
+
+use super::server::State;
+use super::world::World;
+use super::{ms, secs};
+use crate::engine::{Complaint, FailureKind, Input, ProbeFailure};
+use crate::event::Event;
+use crate::topology::{Health, Role};
+
+fn was_lost(world: &World) -> bool {
+    let lost = |event: &Event| matches!(event, Event::HealthChanged { to: Health::Lost, .. });
+    world.events.iter().any(|(_, event)| lost(event))
+}
+
+#[test]
+fn a_backend_crash_is_not_a_loss() {
+    let mut world = World::postgres();
+    let epoch = world.instance("a").epoch();
+    world.server("a").state = State::Fails(FailureKind::NotReady);
+    world.hang_up("a");
+    assert!(world.is("a", Role::Writer, Health::Suspect));
+    world.advance(ms(100));
+    world.server("a").state = State::Up;
+    let back = world.until(secs(1), |w| w.writer() == Some("a"));
+    assert!(back <= ms(30), "{back:?}");
+    assert!(!was_lost(&world));
+    assert_eq!(world.instance("a").epoch(), epoch + 1, "its sessions broke, once");
+}
+
+#[test]
+fn a_blackholed_writer_is_lost_in_time() {
+    // Wherever in the interval it begins.
+    for offset in 0..20 {
+        let mut world = World::postgres();
+        world.advance(ms(offset * 53));
+        world.server("a").state = State::Hung;
+        let took = world.until(secs(5), |w| w.is("a", Role::Writer, Health::Lost));
+        assert!(took <= secs(3), "{took:?}");
+        assert!(took >= secs(2), "not before the detection time: {took:?}");
+        assert_eq!(world.topology().readers().len(), 2);
+    }
+}
+
+#[test]
+fn a_hung_writer_is_suspect_first_and_back_when_it_goes_on() {
+    let mut world = World::postgres();
+    world.server("a").state = State::Hung;
+    let suspect = world.until(secs(3), |w| w.is("a", Role::Writer, Health::Suspect));
+    assert!(suspect <= ms(2010), "{suspect:?}");
+    let epoch = world.instance("a").epoch();
+    world.server("a").state = State::Up;
+    // The connect that hangs has to time out first.
+    world.until(ms(2100), |w| w.writer() == Some("a"));
+    world.advance(secs(10));
+    assert!(world.instance("a").epoch() > epoch || !was_lost(&world));
+}
+
+#[test]
+fn a_complaint_about_a_hung_writer_speeds_up_the_verdict() {
+    let mut world = World::postgres();
+    world.server("a").state = State::Hung;
+    let epoch = world.instance("a").epoch();
+    world.complain("a:5432", epoch, Complaint::ConnectionLost);
+    assert!(world.is("a", Role::Writer, Health::Suspect));
+    let took = world.until(secs(5), |w| w.is("a", Role::Writer, Health::Lost));
+    assert!(took <= ms(2020), "{took:?}");
+}
+
+#[test]
+fn a_slow_instance_is_not_a_dead_one() {
+    let mut world = World::postgres();
+    for host in ["a", "b", "c"] {
+        world.server(host).latency = ms(950);
+    }
+    let before = world.topology().generation();
+    world.advance(secs(120));
+    assert_eq!(world.topology().generation(), before);
+}
+
+#[test]
+fn a_full_server_is_back_pressure() {
+    let mut world = World::postgres();
+    let before = world.topology().generation();
+    world.server("a").state = State::Fails(FailureKind::TooManyConnections);
+    world.advance(secs(60));
+    assert_eq!(world.writer(), Some("a"), "its connections go on to serve");
+    assert_eq!(world.topology().generation(), before);
+    assert!(world.asked("a", secs(10)) <= 12, "{}", world.asked("a", secs(10)));
+    // A complaint is answered by it as well: there is somebody.
+    let epoch = world.instance("a").epoch();
+    world.complain("a:5432", epoch, Complaint::ConnectionLost);
+    assert!(world.topology().writer().is_none());
+    world.advance(ms(20));
+    assert_eq!(world.writer(), Some("a"));
+}
+
+#[test]
+fn a_full_server_that_may_have_restarted_has_to_speak_first() {
+    let mut world = World::postgres();
+    world.server("a").state = State::Fails(FailureKind::TooManyConnections);
+    world.hang_up("a");
+    world.advance(secs(20));
+    assert!(world.is("a", Role::Writer, Health::Suspect));
+    assert!(!was_lost(&world), "it is not dead");
+    assert!(world.asked("a", secs(10)) <= 12, "{}", world.asked("a", secs(10)));
+    world.server("a").state = State::Up;
+    world.until(ms(1100), |w| w.writer() == Some("a"));
+}
+
+#[test]
+fn a_wrong_password_is_not_tried_often() {
+    let mut world = World::postgres();
+    world.server("a").state = State::Fails(FailureKind::Authentication);
+    world.hang_up("a");
+    world.advance(secs(30));
+    assert!(world.asked("a", secs(10)) <= 12, "{}", world.asked("a", secs(10)));
+}
+
+#[test]
+fn our_own_delay_is_not_the_instances_silence() {
+    let mut world = World::postgres();
+    let (slot, asked_at) = (world.slot("a"), world.now);
+    world.server("a").state = State::MonitorStuck;
+    world.advance(secs(4));
+    world.server("a").state = State::Up;
+    let failure = ProbeFailure { kind: FailureKind::Silent, message: "late".into() };
+    world.handle(Input::Unreachable { slot, asked_at, failure });
+    assert!(world.is("a", Role::Writer, Health::Suspect), "one failed probe is no verdict");
+    world.advance(ms(30));
+    assert_eq!(world.writer(), Some("a"));
+    assert!(!was_lost(&world));
+}
+
+#[test]
+fn a_lost_reader_comes_back_in_a_new_epoch() {
+    let mut world = World::postgres();
+    let epoch = world.instance("b").epoch();
+    world.crash("b");
+    world.until(ms(100), |w| w.is("b", Role::Reader, Health::Lost));
+    world.advance(secs(10));
+    world.server("b").restart();
+    world.until(ms(1100), |w| w.is("b", Role::Reader, Health::Online));
+    assert!(world.instance("b").epoch() > epoch);
+    assert_eq!(world.instance("b").last_error(), None);
+    assert_eq!(world.writer(), Some("a"));
+}
+
+#[test]
+fn single_connections_that_break_do_not_keep_a_healthy_writer_out_of_use() {
+    let mut world = World::postgres();
+    let mut waited = 0;
+    for _ in 0..10_000 {
+        let epoch = world.instance("a").epoch();
+        world.complain("a:5432", epoch, Complaint::ConnectionLost);
+        world.advance(ms(2));
+        waited += u32::from(world.writer().is_none());
+    }
+    assert!(waited < 500, "out of use for {waited} of 10000 moments");
+    assert!(!was_lost(&world));
+}
+
+#[test]
+fn an_operator_takes_an_instance_out_of_use_and_brings_it_back() {
+    let mut world = World::postgres();
+    let online = |online| Input::SetOnline { instance: "a:5432".into(), online };
+    world.handle(online(false));
+    assert!(world.topology().writer().is_none());
+    world.advance(secs(20));
+    assert!(world.is("a", Role::Writer, Health::Online));
+    assert!(world.asked("b", secs(10)) <= 12, "there is nothing to find out");
+    world.handle(online(true));
+    assert_eq!(world.writer(), Some("a"));
+    world.handle(Input::SetOnline { instance: "nobody".into(), online: false });
+    assert_eq!(world.writer(), Some("a"));
+}

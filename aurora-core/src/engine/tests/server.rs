@@ -1,0 +1,115 @@
+//! A fake database server: data, no behaviour but answering.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ms;
+use crate::config::Address;
+use crate::engine::{FailureKind, Listed, Members, Report};
+
+/// How a server treats who asks it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It answers at once with this failure.
+    Fails(FailureKind),
+    /// It, or the network before it, says nothing at all.
+    Hung,
+    /// The monitor itself never reports back.
+    MonitorStuck,
+    Up,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Server {
+    pub(super) cluster: Option<&'static str>,
+    pub(super) name: Option<String>,
+    pub(super) process: String,
+    pub(super) ip: u8,
+    pub(super) writes: bool,
+    pub(super) timeline: Option<u64>,
+    pub(super) position: Option<u64>,
+    pub(super) lag: Option<Duration>,
+    pub(super) members: Members,
+    pub(super) state: State,
+    pub(super) latency: Duration,
+    /// It drops every connection as soon as it has answered.
+    pub(super) hangs_up: bool,
+}
+
+impl Server {
+    /// A reader of a plain PostgreSQL cluster.
+    pub(super) fn postgres(ip: u8) -> Self {
+        Self {
+            cluster: Some("7"),
+            name: None,
+            process: format!("run 1 of {ip}"),
+            ip,
+            writes: false,
+            timeline: None,
+            position: Some(100),
+            lag: Some(Duration::ZERO),
+            members: Members::Suggested(Vec::new()),
+            state: State::Up,
+            latency: ms(1),
+            hangs_up: false,
+        }
+    }
+
+    /// A reader of an Aurora cluster.
+    pub(super) fn aurora(name: &str, ip: u8) -> Self {
+        Self {
+            cluster: None,
+            name: Some(name.to_owned()),
+            members: Members::Unlisted,
+            ..Self::postgres(ip)
+        }
+    }
+
+    pub(super) fn report(&self) -> Report {
+        Report {
+            cluster: self.cluster.map(Arc::from),
+            name: self.name.as_deref().map(Arc::from),
+            server: Some(Arc::from(self.process.as_str())),
+            ip: Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, self.ip))),
+            accepts_writes: self.writes,
+            incarnation: self.timeline,
+            position: self.position,
+            lag: self.lag,
+            members: self.members.clone(),
+        }
+    }
+
+    /// It becomes the writer of that timeline.
+    pub(super) fn promote(&mut self, timeline: u64) {
+        self.writes = true;
+        self.timeline = Some(timeline);
+    }
+
+    /// Another process of it comes up as a reader.
+    pub(super) fn rejoin(&mut self) {
+        self.writes = false;
+        self.timeline = None;
+        self.restart();
+    }
+
+    /// Another process of it comes up.
+    pub(super) fn restart(&mut self) {
+        self.process.push('+');
+        self.state = State::Up;
+    }
+}
+
+/// An Aurora topology; the first name is the writer's.
+pub(super) fn listed(names: &[&str]) -> Members {
+    let row = |(n, name): (usize, &&str)| Listed {
+        name: Arc::from(*name),
+        is_writer: n == 0,
+        lag: Some(ms(10)),
+    };
+    Members::Listed(names.iter().enumerate().map(row).collect())
+}
+
+pub(super) fn suggested(hosts: &[&str]) -> Members {
+    Members::Suggested(hosts.iter().map(|host| Address::new(*host, 5432)).collect())
+}

@@ -1,0 +1,47 @@
+//! Topology, failover, monitoring, routing and status of a replicated SQL cluster.
+//!
+//! This crate knows everything about clusters and nothing about an ORM; `aurora-diesel` and
+//! `aurora-seaorm` install it as the connection manager of theirs. In reading order:
+//!
+//! 1. [`Config`]: what to connect to and how.
+//! 2. [`Cluster`]: the handle an application holds.
+//! 3. [`Topology`] and [`Instance`]: who is in the cluster, as an immutable snapshot.
+//! 4. [`Need`], [`Policy`]: where a statement goes.
+//! 5. [`Event`], [`Status`]: what happened, and how things are.
+//! 6. [`Error`], [`Outcome`], [`Retry`]: what went wrong, and what to do about it.
+
+mod background;
+mod cluster;
+mod config;
+mod dialect;
+mod driver;
+mod endpoint;
+mod engine;
+mod error;
+mod event;
+mod monitor;
+mod policy;
+mod probe;
+mod route;
+pub mod sql;
+mod startup;
+mod stats;
+mod status;
+mod store;
+mod topology;
+
+pub use cluster::{Cluster, InstanceHandle};
+pub use config::{
+    Address, Config, ConfigBuilder, DialectChoice, Freshness, PolicyKind, RootCertificates, Secret,
+    TlsMode, UnknownFunctions,
+};
+pub use endpoint::{Endpoint, EndpointKind, HostPattern};
+pub use engine::Complaint;
+pub use error::{Error, ErrorKind, Outcome, Retry};
+pub use event::{Event, Events};
+pub use policy::{Candidates, LeastConnections, Policy, Random, RoundRobin};
+pub use route::{Because, Need};
+pub use stats::{InFlight, InstanceStats};
+pub use status::{Explanation, InstanceStatus, Status};
+pub use store::{Lease, Store};
+pub use topology::{Health, Instance, InstanceId, Role, Topology};

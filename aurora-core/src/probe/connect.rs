@@ -1,0 +1,79 @@
+//! Opening a monitoring connection: addresses, TCP, TLS, startup, authentication.
+
+use std::net::IpAddr;
+
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_postgres::tls::{MakeTlsConnect, NoTls, TlsConnect};
+
+use super::resolve::resolve;
+use super::{Failure, Tls};
+use crate::config::{Address, Config, TlsMode};
+
+type Opened = (tokio_postgres::Client, JoinHandle<Result<(), tokio_postgres::Error>>, IpAddr);
+
+/// Connects to the first address of `address` that lets us. The caller holds the deadline.
+pub(super) async fn connect(
+    config: &Config,
+    tls: &Tls,
+    address: &Address,
+) -> Result<Opened, Failure> {
+    let mut failure = None;
+    for addr in resolve(address).await? {
+        match TcpStream::connect(addr).await {
+            Ok(stream) => {
+                // A delayed small packet would look like a slow instance.
+                let _ = stream.set_nodelay(true);
+                let (client, connection) = start(config, tls, address, stream).await?;
+                return Ok((client, connection, addr.ip()));
+            }
+            Err(error) => failure = Some(Failure::from_io(&error, &format!("cannot connect to {addr}"))),
+        }
+    }
+    Err(failure.unwrap_or_else(|| Failure::new(crate::engine::FailureKind::Other, "no address")))
+}
+
+async fn start(
+    config: &Config,
+    tls: &Tls,
+    address: &Address,
+    stream: TcpStream,
+) -> Result<(tokio_postgres::Client, JoinHandle<Result<(), tokio_postgres::Error>>), Failure> {
+    let mut settings = tokio_postgres::Config::new();
+    settings.user(config.user()).dbname(config.database());
+    settings.application_name(format!("{} monitor", config.application_name()));
+    if let Some(password) = config.password() {
+        settings.password(password.expose());
+    }
+    settings.ssl_mode(match config.sslmode() {
+        TlsMode::Disable => tokio_postgres::config::SslMode::Disable,
+        TlsMode::Prefer => tokio_postgres::config::SslMode::Prefer,
+        TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => {
+            tokio_postgres::config::SslMode::Require
+        }
+    });
+    match tls.connector() {
+        Some(mut connector) => {
+            let connector =
+                MakeTlsConnect::<TcpStream>::make_tls_connect(&mut connector, address.host());
+            let connector = connector.map_err(|error| {
+                Failure::new(crate::engine::FailureKind::Other, format!("TLS: {error}"))
+            })?;
+            finish(&settings, stream, connector).await
+        }
+        None => finish(&settings, stream, NoTls).await,
+    }
+}
+
+async fn finish<T>(
+    settings: &tokio_postgres::Config,
+    stream: TcpStream,
+    tls: T,
+) -> Result<(tokio_postgres::Client, JoinHandle<Result<(), tokio_postgres::Error>>), Failure>
+where
+    T: TlsConnect<TcpStream>,
+    T::Stream: Send + 'static,
+{
+    let (client, connection) = settings.connect_raw(stream, tls).await?;
+    Ok((client, tokio::spawn(connection)))
+}

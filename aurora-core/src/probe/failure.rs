@@ -1,0 +1,74 @@
+//! Why a probe got no answer, for the engine and for the user.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::Address;
+use crate::dialect::{Garbage, classify_sqlstate};
+use crate::engine::{FailureKind, ProbeFailure};
+
+/// A failed probe.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    kind: FailureKind,
+    message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    pub(super) fn silent(address: &Address, timeout: Duration) -> Self {
+        Self::new(FailureKind::Silent, format!("{address} did not answer within {timeout:?}"))
+    }
+
+    pub(super) fn from_io(error: &io::Error, doing: &str) -> Self {
+        let kind = match error.kind() {
+            io::ErrorKind::ConnectionRefused => FailureKind::Refused,
+            io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::UnexpectedEof => FailureKind::Reset,
+            io::ErrorKind::TimedOut => FailureKind::Silent,
+            // The enum of the standard library is open.
+            _ => FailureKind::Other,
+        };
+        Self::new(kind, format!("{doing}: {error}"))
+    }
+
+    /// Whatever ended an established connection, the connection is gone.
+    pub(super) fn as_reset(self) -> Self {
+        Self { kind: FailureKind::Reset, message: self.message }
+    }
+
+    /// What the engine needs to know of it.
+    pub(crate) fn into_probe_failure(self) -> ProbeFailure {
+        ProbeFailure { kind: self.kind, message: Arc::from(self.message) }
+    }
+}
+
+impl From<Garbage> for Failure {
+    fn from(garbage: Garbage) -> Self {
+        Self::new(FailureKind::Other, garbage.0)
+    }
+}
+
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
+        if let Some(refusal) = error.as_db_error() {
+            let (kind, _) = classify_sqlstate(refusal.code().code());
+            return Self::new(kind, format!("{} ({})", refusal.message(), refusal.code().code()));
+        }
+        if error.is_closed() {
+            return Self::new(FailureKind::Reset, "the connection is closed");
+        }
+        let cause = std::error::Error::source(&error);
+        if let Some(io) = cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
+            return Self::from_io(io, "connection");
+        }
+        let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+        Self::new(FailureKind::Other, format!("{error}{cause}"))
+    }
+}

@@ -1,0 +1,129 @@
+//! The monitor's own connections: one per instance, with a deadline on every step.
+
+mod connect;
+mod failure;
+mod resolve;
+mod tls;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+use tokio_postgres::SimpleQueryMessage;
+
+pub(crate) use self::failure::Failure;
+pub(crate) use self::tls::Tls;
+use crate::config::{Address, Config};
+use crate::dialect::{self, Answer, Dialect};
+use crate::engine::{FailureKind, Report};
+
+/// One open monitoring connection.
+pub(crate) struct Session {
+    client: tokio_postgres::Client,
+    dialect: Box<dyn Dialect>,
+    ip: IpAddr,
+    /// Ends when the connection does; its result says why.
+    connection: JoinHandle<Result<(), tokio_postgres::Error>>,
+}
+
+/// What monitors share: how to reach an instance.
+#[derive(Clone)]
+pub(crate) struct Prober {
+    config: Config,
+    tls: Arc<Tls>,
+}
+
+impl Prober {
+    pub(crate) fn new(config: Config) -> Result<Self, crate::Error> {
+        let tls = Arc::new(Tls::new(config.sslmode(), config.sslrootcert())?);
+        Ok(Self { config, tls })
+    }
+
+    /// Opens a monitoring connection to `address` within `connect_timeout`, all steps together.
+    pub(crate) async fn open(&self, address: &Address) -> Result<Session, Failure> {
+        let timeout = self.config.connect_timeout();
+        let open = async {
+            let (client, connection, ip) = connect::connect(&self.config, &self.tls, address).await?;
+            let answer = ask(&client, dialect::DETECT_SQL).await?;
+            let dialect = dialect::detect(self.config.dialect(), &answer)?;
+            Ok(Session { client, dialect, ip, connection })
+        };
+        match within(timeout, open).await {
+            Some(result) => result,
+            None => Err(Failure::silent(address, timeout)),
+        }
+    }
+}
+
+impl Session {
+    /// Asks the instance about itself within `timeout`; also says when it was asked.
+    pub(crate) async fn ask(&self, address: &Address, timeout: Duration) -> (Instant, Result<Report, Failure>) {
+        let asked_at = now();
+        let report = async {
+            let answer = ask(&self.client, self.dialect.probe_sql()).await?;
+            let mut report = self.dialect.report(&answer)?;
+            report.ip = Some(self.ip);
+            Ok(report)
+        };
+        let result = within(timeout, report).await;
+        (asked_at, result.unwrap_or_else(|| Err(Failure::silent(address, timeout))))
+    }
+
+    /// Which dialect the server was found to speak.
+    pub(crate) fn dialect(&self) -> &'static str {
+        self.dialect.name()
+    }
+
+    /// Waits until the connection has ended, and says why.
+    pub(crate) async fn closed(&mut self) -> Failure {
+        match (&mut self.connection).await {
+            Ok(Ok(())) => Failure::new(FailureKind::Reset, "the server closed the connection"),
+            Ok(Err(error)) => Failure::from(error).as_reset(),
+            Err(_) => Failure::new(FailureKind::Reset, "the connection task ended"),
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}
+
+/// The deadline of a probe. A runtime that was stalled must not look like a dead instance: when
+/// the timer itself fired late, what has arrived meanwhile gets one more chance.
+async fn within<T>(timeout: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = std::pin::pin!(work);
+    let deadline = now() + timeout;
+    if let Ok(done) = tokio::time::timeout(timeout, work.as_mut()).await {
+        return Some(done);
+    }
+    let stalled = now().saturating_duration_since(deadline);
+    if stalled < Duration::from_millis(50) {
+        return None;
+    }
+    tokio::time::timeout(stalled.min(timeout), work).await.ok()
+}
+
+async fn ask(client: &tokio_postgres::Client, sql: &str) -> Result<Answer, Failure> {
+    let mut answer = Answer::default();
+    for message in client.simple_query(sql).await? {
+        match message {
+            SimpleQueryMessage::RowDescription(columns) => {
+                answer.columns = columns.iter().map(|column| column.name().to_owned()).collect();
+            }
+            SimpleQueryMessage::Row(row) => {
+                let values = (0..row.len()).map(|index| row.get(index).map(str::to_owned));
+                answer.rows.push(values.collect());
+            }
+            // Command completions; the enum is open.
+            _ => {}
+        }
+    }
+    Ok(answer)
+}
+
+fn now() -> Instant {
+    Instant::now()
+}

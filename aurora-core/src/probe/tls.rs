@@ -1,0 +1,159 @@
+//! TLS with libpq's words and libpq's meanings.
+//!
+//! Source: PostgreSQL documentation, 34.19 SSL support, table 34.1.
+
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::config::{RootCertificates, TlsMode};
+use crate::error::{Error, ErrorKind};
+
+/// How monitoring connections are encrypted.
+pub(crate) struct Tls {
+    connector: Option<MakeRustlsConnect>,
+}
+
+impl Tls {
+    pub(crate) fn new(mode: TlsMode, roots: &RootCertificates) -> Result<Self, Error> {
+        // Both providers may be in a user's program: never rely on the process-wide default.
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let checks = match mode {
+            TlsMode::Disable => return Ok(Self { connector: None }),
+            // libpq: with a root file, `require` checks the authority as well.
+            TlsMode::Require if matches!(roots, RootCertificates::File(_)) => Checks::Authority,
+            TlsMode::Prefer | TlsMode::Require => Checks::Nothing,
+            TlsMode::VerifyCa => Checks::Authority,
+            TlsMode::VerifyFull => Checks::AuthorityAndName,
+        };
+        let authorities = match checks {
+            Checks::Nothing => None,
+            Checks::Authority | Checks::AuthorityAndName => {
+                Some(verifier(&provider, roots)?)
+            }
+        };
+        let verifier = Verifier { checks, authorities, provider: Arc::clone(&provider) };
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Error::new(ErrorKind::Tls, "no usable TLS version").caused_by(error))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        Ok(Self { connector: Some(MakeRustlsConnect::new(config)) })
+    }
+
+    pub(super) fn connector(&self) -> Option<MakeRustlsConnect> {
+        self.connector.clone()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Checks {
+    Authority,
+    AuthorityAndName,
+    Nothing,
+}
+
+fn verifier(
+    provider: &Arc<CryptoProvider>,
+    roots: &RootCertificates,
+) -> Result<Arc<WebPkiServerVerifier>, Error> {
+    let store = Arc::new(load(roots)?);
+    WebPkiServerVerifier::builder_with_provider(store, Arc::clone(provider)).build().map_err(
+        |error| {
+            Error::new(ErrorKind::Tls, "no usable root certificate; set sslrootcert to a PEM file")
+                .caused_by(error)
+        },
+    )
+}
+
+fn load(roots: &RootCertificates) -> Result<RootCertStore, Error> {
+    let mut store = RootCertStore::empty();
+    match roots {
+        RootCertificates::System => {
+            let found = rustls_native_certs::load_native_certs();
+            store.add_parsable_certificates(found.certs);
+        }
+        RootCertificates::File(path) => {
+            let unreadable = |error| {
+                let message = format!("cannot read sslrootcert {}", path.display());
+                Error::new(ErrorKind::Tls, message).caused_by(error)
+            };
+            for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
+                let added = store.add(certificate.map_err(unreadable)?);
+                added.map_err(|error| {
+                    let message = format!("sslrootcert {} holds no good certificate", path.display());
+                    Error::new(ErrorKind::Tls, message).caused_by(error)
+                })?;
+            }
+        }
+    }
+    Ok(store)
+}
+
+/// Checks what the mode asks for: rustls alone knows only the strictest.
+#[derive(Debug)]
+struct Verifier {
+    checks: Checks,
+    authorities: Option<Arc<WebPkiServerVerifier>>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let Some(authorities) = &self.authorities else {
+            return Ok(ServerCertVerified::assertion());
+        };
+        let verdict = authorities.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
+        match verdict {
+            // The name is checked last: only the name was wrong, and `verify-ca` ignores names.
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) if self.checks == Checks::Authority => Ok(ServerCertVerified::assertion()),
+            verdict => verdict,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

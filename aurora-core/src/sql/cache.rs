@@ -1,0 +1,313 @@
+//! Verdicts remembered per SQL text, in bounded memory.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::{Classification, Rules, classify_postgres};
+
+/// Shards with a lock each, so that threads rarely meet.
+const SHARDS: usize = 16;
+/// Places for one hash: a text competes with the other texts of its set only.
+const WAYS: usize = 4;
+/// Longer texts are classified every time: ORMs write none, and memory stays bounded.
+const LONGEST: usize = 4096;
+
+/// A bounded memory of classified statements, to be shared by all threads of a cluster handle.
+///
+/// Texts are found by a hash with a random seed of this cache and then compared in full, so no text
+/// can get another's verdict, and nobody can choose texts that displace each other. When a set of
+/// places is full, one that was not used lately is given away. Text longer than 4 KiB is not kept.
+///
+/// Statements which a reader refused ([`StatementCache::remember_write`]) have places of their own
+/// that ordinary statements never take.
+///
+/// ```
+/// use aurora_core::sql::{Rules, StatementCache, Target};
+///
+/// let (cache, rules) = (StatementCache::new(1024), Rules::default());
+/// let sql = "SELECT touch_user($1)";
+/// assert_eq!(cache.classify(sql, &rules).route(), Target::Reader);
+/// cache.remember_write(sql);
+/// assert_eq!(cache.classify(sql, &rules).route(), Target::Writer);
+/// ```
+pub struct StatementCache {
+    seed: RandomState,
+    shards: Box<[RwLock<Shard>]>,
+}
+
+struct Shard {
+    sets: Box<[[Option<Entry>; WAYS]]>,
+    /// Hashes of refused texts, the latest last. Two texts of one hash share the memory: that one
+    /// of them goes to the writer needlessly is harmless.
+    refused: Box<[[Option<u64>; WAYS]]>,
+}
+
+struct Entry {
+    hash: u64,
+    rules: u64,
+    sql: Box<str>,
+    classification: Classification,
+    used: AtomicBool,
+}
+
+impl Entry {
+    fn is(&self, hash: u64, rules: u64, sql: &str) -> bool {
+        self.hash == hash && self.rules == rules && &*self.sql == sql
+    }
+}
+
+impl StatementCache {
+    /// A cache for about `capacity` statements (rounded up to a multiple of 64, at least 64), and
+    /// for a quarter as many refused ones. Memory is at most about 4.2 KiB per statement, typically
+    /// 0.3.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        let sets = capacity.div_ceil(SHARDS * WAYS).max(1);
+        let refused = sets.div_ceil(4);
+        let shard = || Shard {
+            sets: (0..sets).map(|_| [const { None }; WAYS]).collect(),
+            refused: vec![[None; WAYS]; refused].into_boxed_slice(),
+        };
+        Self {
+            seed: RandomState::new(),
+            shards: (0..SHARDS).map(|_| RwLock::new(shard())).collect(),
+        }
+    }
+
+    /// Classifies a text of PostgreSQL, from memory if it was seen before.
+    ///
+    /// A text that a reader refused is [`Verdict::Write`](super::Verdict::Write) from then on, with
+    /// the reason "a reader refused it".
+    #[must_use]
+    pub fn classify(&self, sql: &str, rules: &Rules) -> Classification {
+        let hash = self.seed.hash_one(sql);
+        let shard = self.read(hash);
+        let refused = shard.is_refused(hash);
+        let known = shard.find(hash, rules.fingerprint(), sql);
+        drop(shard);
+        let classification = known.unwrap_or_else(|| {
+            let fresh = classify_postgres(sql, rules);
+            if sql.len() <= LONGEST {
+                self.write(hash).insert(hash, rules.fingerprint(), sql, fresh);
+            }
+            fresh
+        });
+        if refused { classification.refused_by_reader() } else { classification }
+    }
+
+    /// Remembers that a reader refused this text: it executed nothing there, and goes to the writer
+    /// from now on. Works for a text of any length.
+    pub fn remember_write(&self, sql: &str) {
+        let hash = self.seed.hash_one(sql);
+        self.write(hash).refuse(hash);
+    }
+
+    /// How many statements are remembered now, refused ones apart.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| lock_read(shard).len()).sum()
+    }
+
+    /// Whether no statement is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn read(&self, hash: u64) -> RwLockReadGuard<'_, Shard> {
+        lock_read(&self.shards[low_bits(hash, SHARDS)])
+    }
+
+    fn write(&self, hash: u64) -> RwLockWriteGuard<'_, Shard> {
+        let shard = &self.shards[low_bits(hash, SHARDS)];
+        shard.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for StatementCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Never the texts: they may contain data.
+        f.debug_struct("StatementCache").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// No operation of a shard can panic half way, so a poisoned lock guards sound data.
+fn lock_read(shard: &RwLock<Shard>) -> RwLockReadGuard<'_, Shard> {
+    shard.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A number below `count` from the low half of a hash (the shard) or, shifted, its high half.
+fn low_bits(hash: u64, count: usize) -> usize {
+    // Multiply and shift instead of a division; both halves fit, so nothing is lost.
+    (((hash & 0xffff_ffff) * count as u64) >> 32) as usize
+}
+
+impl Shard {
+    fn set(&self, hash: u64) -> usize {
+        low_bits(hash >> 32, self.sets.len())
+    }
+
+    fn find(&self, hash: u64, rules: u64, sql: &str) -> Option<Classification> {
+        let entries = self.sets[self.set(hash)].iter().flatten();
+        let entry = entries.into_iter().find(|entry| entry.is(hash, rules, sql))?;
+        // Written once only, so that a popular entry's cache line is not passed around.
+        if !entry.used.load(Ordering::Relaxed) {
+            entry.used.store(true, Ordering::Relaxed);
+        }
+        Some(entry.classification)
+    }
+
+    fn insert(&mut self, hash: u64, rules: u64, sql: &str, classification: Classification) {
+        let set = self.set(hash);
+        let ways = &mut self.sets[set];
+        if ways.iter().flatten().any(|entry| entry.is(hash, rules, sql)) {
+            return;
+        }
+        let used = |entry: &Option<Entry>| {
+            entry.as_ref().is_some_and(|entry| entry.used.load(Ordering::Relaxed))
+        };
+        let free = ways.iter().position(Option::is_none);
+        let place =
+            free.or_else(|| ways.iter().position(|entry| !used(entry))).unwrap_or_else(|| {
+                // All were used: everybody must prove it again, and chance decides who goes.
+                ways.iter().flatten().for_each(|entry| entry.used.store(false, Ordering::Relaxed));
+                low_bits(hash >> 16, WAYS)
+            });
+        let used = AtomicBool::new(false);
+        ways[place] = Some(Entry { hash, rules, sql: sql.into(), classification, used });
+    }
+
+    fn is_refused(&self, hash: u64) -> bool {
+        self.refused[low_bits(hash >> 32, self.refused.len())].contains(&Some(hash))
+    }
+
+    /// The oldest of the set gives way.
+    fn refuse(&mut self, hash: u64) {
+        let set = low_bits(hash >> 32, self.refused.len());
+        let ways = &mut self.refused[set];
+        let from = ways.iter().position(|&way| way == Some(hash)).unwrap_or(0);
+        ways[from..].rotate_left(1);
+        ways[WAYS - 1] = Some(hash);
+    }
+
+    fn len(&self) -> usize {
+        self.sets.iter().flatten().flatten().count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{LONGEST, StatementCache};
+    use crate::sql::{Rules, Target, Verdict};
+
+    #[test]
+    fn the_second_look_gives_the_first_answer() {
+        let (cache, rules) = (StatementCache::new(100), Rules::default());
+        assert!(cache.is_empty());
+        for _ in 0..2 {
+            assert_eq!(cache.classify("SELECT 1", &rules).verdict(), Verdict::Read);
+            assert_eq!(cache.classify("DELETE FROM t", &rules).verdict(), Verdict::Write);
+        }
+        assert_eq!(cache.len(), 2);
+    }
+
+    #[test]
+    fn rules_do_not_see_each_others_answers() {
+        let cache = StatementCache::new(100);
+        let strict = Rules::default().unknown_functions_write(true);
+        for _ in 0..2 {
+            assert_eq!(cache.classify("SELECT f()", &Rules::default()).verdict(), Verdict::Read);
+            assert_eq!(cache.classify("SELECT f()", &strict).verdict(), Verdict::Write);
+        }
+    }
+
+    #[test]
+    fn it_is_bounded_and_refusals_survive_a_flood() {
+        let (cache, rules) = (StatementCache::new(256), Rules::default());
+        cache.remember_write("SELECT f(-1)");
+        for i in 0..20_000 {
+            let sql = format!("SELECT f({i})");
+            assert_eq!(cache.classify(&sql, &rules).verdict(), Verdict::Read);
+        }
+        assert!((128..=256).contains(&cache.len()), "{}", cache.len());
+        let refused = cache.classify("SELECT f(-1)", &rules);
+        assert_eq!((refused.verdict(), refused.route()), (Verdict::Write, Target::Writer));
+        assert_eq!(refused.reason(), "a reader refused it");
+        assert!(!refused.rerunnable());
+        assert_eq!(cache.classify("SELECT f(-2)", &rules).route(), Target::Reader);
+    }
+
+    #[test]
+    fn refusals_are_bounded_and_the_latest_are_kept() {
+        let (cache, rules) = (StatementCache::new(64), Rules::default());
+        let sql = |i: usize| format!("SELECT f({i})");
+        (0..10_000).for_each(|i| cache.remember_write(&sql(i)));
+        assert_eq!(cache.classify(&sql(9_999), &rules).route(), Target::Writer);
+        let kept =
+            (0..10_000).filter(|&i| cache.classify(&sql(i), &rules).route() == Target::Writer);
+        assert!(kept.count() <= 64);
+    }
+
+    #[test]
+    fn a_reader_hint_does_not_defeat_a_refusal() {
+        let (cache, rules) = (StatementCache::new(64), Rules::default());
+        let sql = "/*@reader*/ SELECT f()";
+        assert_eq!(cache.classify(sql, &rules).route(), Target::Reader);
+        cache.remember_write(sql);
+        cache.remember_write(sql);
+        assert_eq!(cache.classify(sql, &rules).route(), Target::Writer);
+    }
+
+    #[test]
+    fn a_refused_lock_or_session_keeps_what_else_is_known_of_it() {
+        let (cache, rules) = (StatementCache::new(64), Rules::default());
+        let sql = "SELECT set_config('a', 'b', false)";
+        cache.remember_write(sql);
+        let found = cache.classify(sql, &rules);
+        assert_eq!(found.verdict(), Verdict::Write);
+        assert!(found.leaves_session_state());
+    }
+
+    #[test]
+    fn long_text_is_not_kept_but_its_refusal_is() {
+        let (cache, rules) = (StatementCache::new(64), Rules::default());
+        let sql = format!("SELECT f('{}')", "x".repeat(LONGEST));
+        assert_eq!(cache.classify(&sql, &rules).verdict(), Verdict::Read);
+        assert_eq!(cache.len(), 0);
+        cache.remember_write(&sql);
+        assert_eq!(cache.classify(&sql, &rules).verdict(), Verdict::Write);
+    }
+
+    #[test]
+    fn threads_share_it() {
+        let cache = Arc::new(StatementCache::new(64));
+        let threads: Vec<_> = (0..4)
+            .map(|thread| {
+                let cache = Arc::clone(&cache);
+                std::thread::spawn(move || {
+                    let rules = Rules::default();
+                    (0..2_000).all(|i| {
+                        let read = format!("SELECT {}", (i * 7 + thread) % 200);
+                        let write = format!("DELETE FROM t WHERE a = {}", i % 200);
+                        cache.classify(&read, &rules).verdict() == Verdict::Read
+                            && cache.classify(&write, &rules).verdict() == Verdict::Write
+                    })
+                })
+            })
+            .collect();
+        for thread in threads {
+            assert!(thread.join().unwrap());
+        }
+        assert!(cache.len() <= 64);
+    }
+
+    #[test]
+    fn debug_does_not_show_text() {
+        let cache = StatementCache::new(64);
+        let _ = cache.classify("SELECT 'secret'", &Rules::default());
+        assert_eq!(format!("{cache:?}"), "StatementCache { len: 1, .. }");
+    }
+}

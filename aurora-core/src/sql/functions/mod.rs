@@ -1,0 +1,168 @@
+//! Which function is called, and what is known about it.
+
+mod effects;
+mod index;
+mod reads;
+
+use super::lexer::{Kind, Token};
+use super::part::Part;
+use super::rules::Rules;
+
+/// The length of the server's names (`NAMEDATALEN - 1`); it cuts off the rest.
+const NAME_LENGTH: usize = 63;
+
+/// What a function does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Known {
+    /// It has an effect, or depends on where it runs.
+    Has(Part),
+    /// It only reads, and may be run again.
+    Reads,
+    /// `set_config`, whose last argument says whether it outlives the transaction.
+    SetsConfig(Part),
+    /// A function of the user, or of an extension we do not know.
+    Unknown,
+}
+
+/// How the effects of a built-in function are judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// A session-level advisory lock: on a reader it would exclude nobody else.
+    AdvisoryLock,
+    /// A lock that ends with the transaction.
+    Lock,
+    /// Effects outside the data of the database, or SQL text which is not examined.
+    Outside,
+    /// No effect, but refused during recovery.
+    RecoveryRefuses,
+    /// Depends on the session, and changes nothing that outlives the transaction.
+    Session,
+    /// Changes the session.
+    SessionState,
+    /// See [`Known::SetsConfig`].
+    SetConfig,
+    /// Effects outside the data that belong to the session until it ends.
+    SessionOwned,
+    /// Changes data, or assigns a transaction id: refused during recovery.
+    Write,
+}
+
+impl Class {
+    fn known(self, reason: &'static str) -> Known {
+        Known::Has(match self {
+            Self::AdvisoryLock => Part::session(reason).certain().leaving(),
+            Self::Lock => Part::lock(reason),
+            Self::Outside => Part::doubtful(reason),
+            Self::RecoveryRefuses => Part::write(reason).harmless(),
+            Self::Session => Part::session(reason),
+            Self::SessionState => Part::session(reason).leaving(),
+            Self::SetConfig => return Known::SetsConfig(Part::session(reason)),
+            Self::SessionOwned => Part::doubtful(reason).leaving(),
+            Self::Write => Part::write(reason),
+        })
+    }
+}
+
+/// Looks up `qualifier.name`. The application's own lists come first; a function with effects is
+/// recognised in any schema, because extensions may be installed in any; one that only reads is
+/// believed only if it is the server's own.
+pub(crate) fn look_up(qualifier: Option<&Token<'_>>, name: &Token<'_>, rules: &Rules) -> Known {
+    if qualifier.is_none() && is_reserved(name) {
+        return Known::Reads;
+    }
+    let mut buffer = Folded::new();
+    let schema = qualifier.map_or(0, |token| buffer.push(token));
+    if schema > 0 {
+        buffer.push_byte(b'.');
+    }
+    let start = buffer.length;
+    buffer.push(name);
+    let (full, own) = (buffer.all(), &buffer.all()[start..]);
+    match rules.listed(full, own) {
+        Some(true) => return Known::Has(Part::write("it calls a function listed as writing")),
+        Some(false) => return Known::Reads,
+        None => {}
+    }
+    let (schema, hash) = (&full[..schema], index::hash(own));
+    let known = effects::of_function(own, hash);
+    if let Some((class, reason)) = known.or_else(|| effects::of_schema(schema)) {
+        return class.known(reason);
+    }
+    if (schema.is_empty() || schema == b"pg_catalog") && reads::contains(own, hash) {
+        return Known::Reads;
+    }
+    Known::Unknown
+}
+
+/// Whether the application lists this name, in whatever schema, as a function that writes.
+pub(crate) fn is_listed_as_writing(name: &Token<'_>, rules: &Rules) -> bool {
+    if !rules.lists_writes() {
+        return false;
+    }
+    let mut buffer = Folded::new();
+    buffer.push(name);
+    rules.listed(buffer.all(), buffer.all()) == Some(true)
+}
+
+/// The reserved words that stand before most parentheses: no function has such a name unquoted.
+fn is_reserved(name: &Token<'_>) -> bool {
+    let reserved: &[&str] = match name.text.len() {
+        2 => &["in", "on", "or", "as"],
+        3 => &["and", "not", "any"],
+        4 => &["from", "when", "then"],
+        5 => &["where"],
+        6 => &["having", "select"],
+        _ => return false,
+    };
+    name.is_any(reserved)
+}
+
+/// One or two names as the server would store them, without allocation.
+struct Folded {
+    bytes: [u8; 2 * NAME_LENGTH + 1],
+    length: usize,
+}
+
+impl Folded {
+    fn new() -> Self {
+        Self { bytes: [0; 2 * NAME_LENGTH + 1], length: 0 }
+    }
+
+    fn all(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
+    fn push_byte(&mut self, byte: u8) {
+        if let Some(free) = self.bytes.get_mut(self.length) {
+            *free = byte;
+            self.length += 1;
+        }
+    }
+
+    /// Appends a name: a word in lower case, a quoted name without its quotes; at most
+    /// [`NAME_LENGTH`] bytes. Says how many.
+    fn push(&mut self, token: &Token<'_>) -> usize {
+        let start = self.length;
+        let quoted = token.kind == Kind::Quoted;
+        let text = if quoted { &token.text[1..token.text.len() - 1] } else { token.text };
+        let mut bytes = text.iter().copied().peekable();
+        while let Some(byte) = bytes.next() {
+            if self.length - start == NAME_LENGTH {
+                self.cut_to_character(start);
+                break;
+            }
+            if quoted && byte == b'"' {
+                bytes.next_if_eq(&b'"');
+            }
+            self.push_byte(if quoted { byte } else { byte.to_ascii_lowercase() });
+        }
+        self.length - start
+    }
+
+    /// The server cuts between characters: drops the bytes of a last, incomplete one.
+    fn cut_to_character(&mut self, start: usize) {
+        if let Err(error) = std::str::from_utf8(&self.bytes[start..self.length]) {
+            self.length = start + error.valid_up_to();
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! A zero-copy tokenizer of PostgreSQL's SQL, after the server's own `src/backend/parser/scan.l`.
+//!
+//! It works on bytes and never fails: text that the server could not tokenize ends in [`Kind::Bad`].
+
+use super::Target;
+
+/// What a token is, as coarse as the rules allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Unterminated string, identifier or comment: the rest of the text means nothing.
+    Bad,
+    Cast,
+    Close,
+    Comma,
+    Dot,
+    End,
+    /// `U&"…"`: an identifier that may spell any name.
+    Escaped,
+    Number,
+    Open,
+    /// Operators, brackets, and every other character.
+    Other,
+    Param,
+    Quoted,
+    Semicolon,
+    Text,
+    Word,
+}
+
+/// A token and its text (quotes included).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Token<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) text: &'a [u8],
+}
+
+impl Token<'_> {
+    pub(super) const NONE: Self = Token { kind: Kind::End, text: b"" };
+
+    /// Whether this is the unquoted word `keyword` (given in lower case).
+    pub(crate) fn is(&self, keyword: &str) -> bool {
+        self.kind == Kind::Word && self.text.eq_ignore_ascii_case(keyword.as_bytes())
+    }
+
+    pub(crate) fn is_any(&self, keywords: &[&str]) -> bool {
+        keywords.iter().any(|keyword| self.is(keyword))
+    }
+
+    /// Whether this can name something.
+    pub(crate) fn is_name(&self) -> bool {
+        matches!(self.kind, Kind::Word | Kind::Quoted | Kind::Escaped)
+    }
+}
+
+/// How the server reads a backslash in an ordinary `'…'` string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strings {
+    /// `standard_conforming_strings = off`: as an escape.
+    Backslash,
+    /// `standard_conforming_strings = on`, the default since PostgreSQL 9.1: as itself.
+    Standard,
+}
+
+const SPACE: u8 = 1;
+const IDENT_START: u8 = 2;
+const IDENT: u8 = 4;
+const OPERATOR: u8 = 8;
+const DIGIT: u8 = 16;
+
+/// Character classes of `scan.l`: every byte of a non-ASCII character belongs to identifiers.
+static CLASS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut i = 0;
+    while i < 256 {
+        table[i] = match i as u8 {
+            b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c => SPACE,
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80..=0xff => IDENT_START | IDENT,
+            b'0'..=b'9' => IDENT | DIGIT,
+            b'$' => IDENT,
+            b'~' | b'!' | b'@' | b'#' | b'^' | b'&' | b'|' | b'`' | b'?' | b'+' | b'-' | b'*'
+            | b'/' | b'%' | b'<' | b'>' | b'=' => OPERATOR,
+            _ => 0,
+        };
+        i += 1;
+    }
+    table
+};
+
+fn class(byte: u8) -> u8 {
+    CLASS[usize::from(byte)]
+}
+
+/// The tokenizer. Hints and doubts met on the way are kept for the end.
+#[derive(Clone, Debug)]
+pub(crate) struct Lexer<'a> {
+    sql: &'a [u8],
+    pos: usize,
+    strings: Strings,
+    hint: Option<Target>,
+    /// A quote after a backslash was met: the two readings of strings differ from here on.
+    backslash_quote: bool,
+}
+
+impl<'a> Lexer<'a> {
+    pub(crate) fn new(sql: &'a str, strings: Strings) -> Self {
+        Self { sql: sql.as_bytes(), pos: 0, strings, hint: None, backslash_quote: false }
+    }
+
+    pub(crate) fn hint(&self) -> Option<Target> {
+        self.hint
+    }
+
+    pub(crate) fn backslash_quote(&self) -> bool {
+        self.backslash_quote
+    }
+
+    fn at(&self, pos: usize) -> u8 {
+        self.sql.get(pos).copied().unwrap_or(0)
+    }
+
+    /// The position after all bytes of one class.
+    fn span(&self, mut pos: usize, wanted: u8) -> usize {
+        while pos < self.sql.len() && class(self.sql[pos]) & wanted != 0 {
+            pos += 1;
+        }
+        pos
+    }
+
+    /// A token until `end`, or the end of all sense.
+    fn closed(&self, kind: Kind, end: Option<usize>) -> (Kind, usize) {
+        match end {
+            Some(end) => (kind, end),
+            None => (Kind::Bad, self.sql.len()),
+        }
+    }
+
+    /// Skips white space and comments; `false` if a comment has no end.
+    fn skip_blank(&mut self) -> bool {
+        loop {
+            self.pos = self.span(self.pos, SPACE);
+            match (self.at(self.pos), self.at(self.pos + 1)) {
+                (b'-', b'-') => self.pos = self.line_end(self.pos),
+                (b'/', b'*') => {
+                    let Some(end) = self.comment_end() else { return false };
+                    self.note_hint(end);
+                    self.pos = end;
+                }
+                _ => return true,
+            }
+        }
+    }
+
+    fn line_end(&self, mut pos: usize) -> usize {
+        while pos < self.sql.len() && !matches!(self.sql[pos], b'\n' | b'\r') {
+            pos += 1;
+        }
+        pos
+    }
+
+    /// Comments nest in PostgreSQL.
+    fn comment_end(&self) -> Option<usize> {
+        let (mut pos, mut depth) = (self.pos + 2, 1_usize);
+        while pos + 1 < self.sql.len() {
+            match (self.sql[pos], self.sql[pos + 1]) {
+                (b'/', b'*') => depth += 1,
+                (b'*', b'/') if depth == 1 => return Some(pos + 2),
+                (b'*', b'/') => depth -= 1,
+                _ => {
+                    pos += 1;
+                    continue;
+                }
+            }
+            pos += 2;
+        }
+        None
+    }
+
+    fn note_hint(&mut self, end: usize) {
+        let inside = self.sql.get(self.pos + 2..end.saturating_sub(2)).unwrap_or_default();
+        let inside = inside.trim_ascii();
+        if inside.eq_ignore_ascii_case(b"@writer") {
+            self.hint = Some(Target::Writer);
+        } else if inside.eq_ignore_ascii_case(b"@reader") {
+            // Of two hints the careful one counts.
+            self.hint = self.hint.or(Some(Target::Reader));
+        }
+    }
+
+    /// Puts the next token in its place; [`Kind::End`] for ever after the last.
+    ///
+    /// Field by field: a whole token handed over through memory costs more than all the rest.
+    #[inline]
+    pub(crate) fn next_into(&mut self, token: &mut Token<'a>) {
+        let (kind, end) = self.scan();
+        let end = end.min(self.sql.len());
+        token.kind = kind;
+        token.text = self.sql.get(self.pos..end).unwrap_or_default();
+        self.pos = end;
+    }
+
+    /// Moves to the next token; says what it is and where it ends.
+    fn scan(&mut self) -> (Kind, usize) {
+        if !self.skip_blank() {
+            return (Kind::Bad, self.sql.len());
+        }
+        let pos = self.pos;
+        let Some(&byte) = self.sql.get(pos) else { return (Kind::End, pos) };
+        let kind = match byte {
+            b'"' => return self.closed(Kind::Quoted, self.doubled_end(pos + 1, b'"')),
+            b'.' if class(self.at(pos + 1)) & DIGIT != 0 => return (Kind::Number, self.number()),
+            b'.' => Kind::Dot,
+            b',' => Kind::Comma,
+            b'(' => Kind::Open,
+            b')' => Kind::Close,
+            b';' => Kind::Semicolon,
+            b'\'' => return self.plain_string(),
+            b'$' => return self.dollar(),
+            b':' if self.at(pos + 1) == b':' => return (Kind::Cast, pos + 2),
+            _ if class(byte) & IDENT_START != 0 => return self.word(byte),
+            _ if class(byte) & DIGIT != 0 => return (Kind::Number, self.number()),
+            _ if class(byte) & OPERATOR != 0 => return (Kind::Other, self.operator()),
+            _ => Kind::Other,
+        };
+        (kind, pos + 1)
+    }
+
+    /// The position after a closing quote; a doubled quote stands for itself.
+    fn doubled_end(&self, mut pos: usize, quote: u8) -> Option<usize> {
+        loop {
+            pos += self.sql.get(pos..)?.iter().position(|&byte| byte == quote)? + 1;
+            if self.at(pos) != quote {
+                return Some(pos);
+            }
+            pos += 1;
+        }
+    }
+
+    /// As [`Self::doubled_end`] with `\` as an escape.
+    fn escaped_end(&self, mut pos: usize) -> Option<usize> {
+        loop {
+            match *self.sql.get(pos)? {
+                b'\\' => pos += 2,
+                b'\'' if self.at(pos + 1) == b'\'' => pos += 2,
+                b'\'' => return Some(pos + 1),
+                _ => pos += 1,
+            }
+        }
+    }
+
+    fn plain_string(&mut self) -> (Kind, usize) {
+        if self.strings == Strings::Backslash {
+            return self.escape_string(1);
+        }
+        let end = self.doubled_end(self.pos + 1, b'\'');
+        let inside = self.sql.get(self.pos + 1..end.unwrap_or(self.sql.len()));
+        self.backslash_quote |= inside.unwrap_or_default().windows(2).any(|pair| pair == b"\\'");
+        self.closed(Kind::Text, end)
+    }
+
+    /// `E'…'`, and its continuations on further lines, which keep the escape rules.
+    fn escape_string(&self, prefix: usize) -> (Kind, usize) {
+        let mut end = self.escaped_end(self.pos + prefix);
+        while let Some(quote) = end.and_then(|end| self.continuation(end)) {
+            end = self.escaped_end(quote + 1);
+        }
+        self.closed(Kind::Text, end)
+    }
+
+    /// The opening quote of a string that continues one ended at `pos`: only white space and line
+    /// comments in between, with at least one line break.
+    fn continuation(&self, mut pos: usize) -> Option<usize> {
+        let mut line_break = false;
+        loop {
+            match self.at(pos) {
+                b'\n' | b'\r' => line_break = true,
+                b'-' if self.at(pos + 1) == b'-' => {
+                    pos = self.line_end(pos);
+                    continue;
+                }
+                b'\'' if line_break => return Some(pos),
+                byte if class(byte) & SPACE == 0 => return None,
+                _ => {}
+            }
+            pos += 1;
+        }
+    }
+
+    /// An identifier, keyword, or a prefix letter with its string.
+    fn word(&self, first: u8) -> (Kind, usize) {
+        let pos = self.pos;
+        match (first | 0x20, self.at(pos + 1), self.at(pos + 2)) {
+            (b'e', b'\'', _) => return self.escape_string(2),
+            (b'b' | b'x', b'\'', _) => {
+                return self.closed(Kind::Text, self.doubled_end(pos + 2, b'\''));
+            }
+            (b'u', b'&', b'\'') => {
+                return self.closed(Kind::Text, self.doubled_end(pos + 3, b'\''));
+            }
+            (b'u', b'&', b'"') => {
+                return self.closed(Kind::Escaped, self.doubled_end(pos + 3, b'"'));
+            }
+            _ => {}
+        }
+        (Kind::Word, self.span(pos + 1, IDENT))
+    }
+
+    /// `12`, `1.5`, `.5`, `1e-3`. Letters after it begin a word, as they did before PostgreSQL 15.
+    fn number(&self) -> usize {
+        let mut end = self.span(self.pos, DIGIT);
+        if self.at(end) == b'.' && self.at(end + 1) != b'.' {
+            end = self.span(end + 1, DIGIT);
+        }
+        if self.at(end) | 0x20 == b'e' {
+            let sign = usize::from(matches!(self.at(end + 1), b'+' | b'-'));
+            if class(self.at(end + 1 + sign)) & DIGIT != 0 {
+                end = self.span(end + 1 + sign, DIGIT);
+            }
+        }
+        end
+    }
+
+    /// `$1`, or `$tag$ … $tag$`, or a lone `$`.
+    fn dollar(&self) -> (Kind, usize) {
+        let after = self.pos + 1;
+        if class(self.at(after)) & DIGIT != 0 {
+            return (Kind::Param, self.span(after, DIGIT));
+        }
+        let tag_end = self.span(after, IDENT_START | DIGIT);
+        if self.at(tag_end) != b'$' {
+            return (Kind::Other, after);
+        }
+        let tag = self.sql.get(self.pos..=tag_end).unwrap_or_default();
+        let body = self.sql.get(tag_end + 1..).unwrap_or_default();
+        let found = find(body, tag).map(|offset| tag_end + 1 + offset + tag.len());
+        self.closed(Kind::Text, found)
+    }
+
+    /// An operator ends before a comment begins.
+    fn operator(&self) -> usize {
+        let mut end = self.pos + 1;
+        while class(self.at(end)) & OPERATOR != 0 {
+            if matches!((self.at(end), self.at(end + 1)), (b'-', b'-') | (b'/', b'*')) {
+                break;
+            }
+            end += 1;
+        }
+        end
+    }
+}
+
+/// The first place of a dollar-quote tag; linear in practice because `$` is rare in text.
+fn find(text: &[u8], tag: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        from += text.get(from..)?.iter().position(|&byte| byte == b'$')?;
+        if text.get(from..)?.starts_with(tag) {
+            return Some(from);
+        }
+        from += 1;
+    }
+}

@@ -1,0 +1,92 @@
+//! What one statement, or one finding inside it, contributes to the verdict.
+
+use super::Verdict;
+
+/// The judgement of one statement or of one finding inside it; parts are merged to the strongest.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    pub(crate) verdict: Verdict,
+    pub(crate) reason: &'static str,
+    /// A reader could not be right: a reader hint is not followed.
+    pub(crate) certain: bool,
+    pub(crate) rerunnable: bool,
+    pub(crate) leaves: bool,
+}
+
+impl Part {
+    const fn new(verdict: Verdict, reason: &'static str) -> Self {
+        Self { verdict, reason, certain: false, rerunnable: false, leaves: false }
+    }
+
+    /// A read that may be run again.
+    pub(crate) const fn read(reason: &'static str) -> Self {
+        Self { rerunnable: true, ..Self::new(Verdict::Read, reason) }
+    }
+
+    /// Possibly a write: a reader hint is followed.
+    pub(crate) const fn doubtful(reason: &'static str) -> Self {
+        Self::new(Verdict::Write, reason)
+    }
+
+    /// Certainly a write, or refused by every reader.
+    pub(crate) const fn write(reason: &'static str) -> Self {
+        Self { certain: true, ..Self::new(Verdict::Write, reason) }
+    }
+
+    /// A lock that only means something on the writer.
+    pub(crate) const fn lock(reason: &'static str) -> Self {
+        Self { certain: true, ..Self::new(Verdict::Lock, reason) }
+    }
+
+    /// Depends on its session, or changes it.
+    pub(crate) const fn session(reason: &'static str) -> Self {
+        Self::new(Verdict::Session, reason)
+    }
+
+    /// Transaction control: never sent elsewhere by a hint.
+    pub(crate) const fn transaction(control: super::TransactionControl) -> Self {
+        let verdict = Verdict::Transaction(control);
+        Self { certain: true, ..Self::new(verdict, "transaction control") }
+    }
+
+    /// Not well-formed text: nothing about it is believed.
+    pub(crate) const fn malformed() -> Self {
+        Self::doubtful("not well-formed SQL").leaving()
+    }
+
+    /// The same, and the session is changed afterwards.
+    pub(crate) const fn leaving(self) -> Self {
+        Self { leaves: true, ..self }
+    }
+
+    /// The same, and a reader could not be right.
+    pub(crate) const fn certain(self) -> Self {
+        Self { certain: true, ..self }
+    }
+
+    /// The same, and harmless to run again.
+    pub(crate) const fn harmless(self) -> Self {
+        Self { rerunnable: true, ..self }
+    }
+
+    fn rank(&self) -> u8 {
+        match self.verdict {
+            Verdict::Read => 0,
+            Verdict::Session => 1,
+            Verdict::Transaction(_) => 2,
+            Verdict::Lock => 3,
+            Verdict::Write => 4 + u8::from(self.certain),
+        }
+    }
+
+    /// Both happen: the stronger verdict with its reason, and the caution of either.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let stronger = if other.rank() > self.rank() { other } else { self };
+        Self {
+            certain: self.certain || other.certain,
+            rerunnable: self.rerunnable && other.rerunnable,
+            leaves: self.leaves || other.leaves,
+            ..stronger
+        }
+    }
+}

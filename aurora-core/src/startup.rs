@@ -1,0 +1,114 @@
+//! Is the cluster ready? And if not, what shall the user do?
+
+use crate::engine::FailureKind;
+use crate::error::{Error, ErrorKind};
+use crate::route::Missing;
+use crate::topology::{Health, Instance, Topology};
+
+/// What became of connecting.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    Failed(Error),
+    Ready,
+}
+
+/// What the first answers say; `None` is "wait for more", which at the deadline ends.
+pub(crate) fn verdict(topology: &Topology, at_deadline: bool) -> Option<Verdict> {
+    let instances = topology.instances();
+    if let Some(foreign) = instances.iter().find(|i| i.health == Health::Foreign) {
+        return Some(failed(ErrorKind::WrongCluster, reason(foreign), foreign));
+    }
+    let online = instances.iter().any(|i| i.health == Health::Online);
+    let all_spoke = instances.iter().all(has_spoken);
+    if online {
+        if let Some(reason) = refused_topology(topology) {
+            return Some(Verdict::Failed(Error::new(ErrorKind::Privilege, reason)));
+        }
+        return match (topology.writer(), all_spoke || at_deadline) {
+            (Some(_), true) => Some(Verdict::Ready),
+            (None, true) if at_deadline => {
+                Some(Verdict::Failed(missing(topology, Missing::Writer)))
+            }
+            (_, _) => None,
+        };
+    }
+    (all_spoke || at_deadline).then(|| nobody(topology, at_deadline)).flatten()
+}
+
+/// An instance that has been heard of, one way or the other.
+fn has_spoken(instance: &Instance) -> bool {
+    instance.health != Health::Unknown || instance.failure.is_some()
+}
+
+/// The user may not see the topology: nothing will come of waiting.
+fn refused_topology(topology: &Topology) -> Option<&str> {
+    topology.degraded().filter(|reason| reason.contains("GRANT"))
+}
+
+/// No instance answers: why?
+fn nobody(topology: &Topology, at_deadline: bool) -> Option<Verdict> {
+    let failures = |kind| topology.instances().iter().find(|i| i.failure == Some(kind));
+    if let Some(instance) = failures(FailureKind::Authentication) {
+        let message = format!(
+            "{} refused the login: {}; check user, password and database of the URL",
+            instance.address,
+            reason(instance)
+        );
+        return Some(failed(ErrorKind::Authentication, message, instance));
+    }
+    if let Some(instance) = failures(FailureKind::Privilege) {
+        let message = format!(
+            "{} denied a privilege: {}; GRANT it to the user of the URL (CONNECT on the database, EXECUTE on the functions of the topology)",
+            instance.address,
+            reason(instance)
+        );
+        return Some(failed(ErrorKind::Privilege, message, instance));
+    }
+    // Somebody is starting, or full: that passes.
+    let passing = failures(FailureKind::NotReady).or(failures(FailureKind::TooManyConnections));
+    if passing.is_some() && !at_deadline {
+        return None;
+    }
+    let message = format!(
+        "no instance can be reached: {}; check the hosts and ports of the URL, and the network between",
+        reasons(topology)
+    );
+    let error = Error::new(ErrorKind::ConnectionLost, message);
+    Some(Verdict::Failed(error.with_outcome(crate::error::Outcome::NotApplied)))
+}
+
+/// The error for what a statement, or a start, waited for in vain.
+pub(crate) fn missing(topology: &Topology, missing: Missing) -> Error {
+    match missing {
+        Missing::Writer => {
+            let message = format!(
+                "no writer: {}; promote one, or add the writer's address to the URL",
+                reasons(topology)
+            );
+            Error::new(ErrorKind::NoWriter, message)
+        }
+        Missing::Reader => {
+            let message = format!(
+                "no instance can serve the read: {}; see status(), or allow reader_fallback",
+                reasons(topology)
+            );
+            Error::new(ErrorKind::NoReader, message)
+        }
+    }
+}
+
+fn reasons(topology: &Topology) -> String {
+    let each = topology.instances().iter().map(|instance| {
+        let detail = instance.last_error.as_ref().map(|e| format!(", {e}")).unwrap_or_default();
+        format!("{} is {} ({}{detail})", instance.id, instance.health, instance.role)
+    });
+    each.collect::<Vec<_>>().join("; ")
+}
+
+fn reason(instance: &Instance) -> &str {
+    instance.last_error.as_deref().unwrap_or("no reason given")
+}
+
+fn failed(kind: ErrorKind, message: impl Into<String>, instance: &Instance) -> Verdict {
+    Verdict::Failed(Error::new(kind, message).on(&instance.id))
+}

@@ -1,0 +1,150 @@
+//! What the adapters count on each instance, without locks on the statement path.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// Counters of one instance, shared by every snapshot that names it.
+///
+/// Aligned so that two instances never share a cache line.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct InstanceStats {
+    queries: AtomicU64,
+    writes: AtomicU64,
+    errors: AtomicU64,
+    in_flight: AtomicU64,
+    connections: AtomicU64,
+    connects: AtomicU64,
+    breaks: AtomicU64,
+    latency_nanos: AtomicU64,
+}
+
+/// Counts one statement in flight; finish it with [`InFlight::succeeded`] or drop it on failure.
+#[derive(Debug)]
+#[must_use = "dropping it at once counts a failed statement"]
+pub struct InFlight<'a> {
+    stats: &'a InstanceStats,
+    started: Instant,
+    succeeded: bool,
+}
+
+impl InstanceStats {
+    /// Counts the start of a statement that began at `now`.
+    pub fn start(&self, now: Instant) -> InFlight<'_> {
+        self.in_flight.fetch_add(1, Relaxed);
+        InFlight { stats: self, started: now, succeeded: false }
+    }
+
+    /// Counts a write among the statements.
+    pub fn count_write(&self) {
+        self.writes.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a physical connection that was opened.
+    pub fn opened(&self) {
+        self.connections.fetch_add(1, Relaxed);
+        self.connects.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a physical connection that was closed.
+    pub fn closed(&self) {
+        self.connections.fetch_sub(1, Relaxed);
+    }
+
+    /// Notes that a connection to the instance broke: every idle connection returned before now
+    /// is in doubt and will not be used again.
+    pub fn broke(&self) {
+        self.breaks.fetch_add(1, Relaxed);
+    }
+
+    /// How often a connection broke; a connection is in doubt when this has risen since.
+    #[must_use]
+    pub fn breaks(&self) -> u64 {
+        self.breaks.load(Relaxed)
+    }
+
+    /// Statements run, failed ones included.
+    #[must_use]
+    pub fn queries(&self) -> u64 {
+        self.queries.load(Relaxed)
+    }
+
+    /// Statements that were writes.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        self.writes.load(Relaxed)
+    }
+
+    /// Statements that failed.
+    #[must_use]
+    pub fn errors(&self) -> u64 {
+        self.errors.load(Relaxed)
+    }
+
+    /// Statements running now.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight.load(Relaxed)
+    }
+
+    /// Physical connections open now, the monitor's own not counted.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Relaxed)
+    }
+
+    /// Physical connections opened so far.
+    #[must_use]
+    pub fn connects(&self) -> u64 {
+        self.connects.load(Relaxed)
+    }
+
+    /// Moving average of the time a statement takes (weight 1/8); zero before the first.
+    #[must_use]
+    pub fn latency(&self) -> Duration {
+        Duration::from_nanos(self.latency_nanos.load(Relaxed))
+    }
+
+    fn note_latency(&self, elapsed: Duration) {
+        let sample = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        let old = self.latency_nanos.load(Relaxed);
+        // Two threads may lose each other's sample: an average needs no more than this.
+        let new = if old == 0 { sample } else { old - old / 8 + sample / 8 };
+        self.latency_nanos.store(new, Relaxed);
+    }
+}
+
+impl InFlight<'_> {
+    /// Counts the statement as successful, at `now`.
+    pub fn succeeded(mut self, now: Instant) {
+        self.stats.note_latency(now.saturating_duration_since(self.started));
+        self.succeeded = true;
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.stats.in_flight.fetch_sub(1, Relaxed);
+        self.stats.queries.fetch_add(1, Relaxed);
+        if !self.succeeded {
+            self.stats.errors.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_is_in_flight_until_it_ends_and_counted_once() {
+        let stats = InstanceStats::default();
+        let now = Instant::now();
+        let running = stats.start(now);
+        assert_eq!((stats.in_flight(), stats.queries()), (1, 0));
+        running.succeeded(now + Duration::from_micros(80));
+        drop(stats.start(now));
+        assert_eq!((stats.in_flight(), stats.queries(), stats.errors()), (0, 2, 1));
+        assert_eq!(stats.latency(), Duration::from_micros(80));
+    }
+}

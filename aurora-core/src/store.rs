@@ -1,0 +1,278 @@
+//! The physical connections of one cluster and one driver, kept per instance and epoch.
+//!
+//! Generic over the driver's connection: adapters open connections, the store keeps the idle ones
+//! and refuses those that must not be used again.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::config::Config;
+use crate::stats::InstanceStats;
+use crate::topology::{Health, Instance, InstanceId, Role, Topology};
+
+/// Idle physical connections, the last one returned first (its caches are warm).
+pub struct Store<C> {
+    shelves: Mutex<HashMap<InstanceId, Vec<Idle<C>>>>,
+    max_idle: usize,
+    idle_timeout: Duration,
+    max_lifetime: Option<Duration>,
+}
+
+struct Idle<C> {
+    lease: Lease<C>,
+    since: Instant,
+}
+
+/// A physical connection in somebody's hands.
+///
+/// Dropping it closes the connection; [`Store::put`] keeps it for the next one.
+#[must_use = "dropping a lease closes the connection"]
+pub struct Lease<C> {
+    connection: C,
+    instance: InstanceId,
+    role: Role,
+    epoch: u64,
+    breaks: u64,
+    opened_at: Instant,
+    open: Counted,
+}
+
+/// Counts a connection as open while it lives.
+struct Counted(Arc<InstanceStats>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.closed();
+    }
+}
+
+/// Lets the driver empty stores of connections that are out of use.
+pub(crate) trait Retire: Send + Sync {
+    fn retire(&self, topology: &Topology, now: Instant);
+}
+
+impl<C> Lease<C> {
+    /// Wraps a connection that was opened to `instance` at `now`.
+    ///
+    /// `breaks` is what [`InstanceStats::breaks`] said before the connection was opened.
+    pub fn new(connection: C, instance: &Instance, breaks: u64, now: Instant) -> Self {
+        instance.stats.opened();
+        Self {
+            connection,
+            instance: instance.id.clone(),
+            role: instance.role,
+            epoch: instance.epoch,
+            breaks,
+            opened_at: now,
+            open: Counted(Arc::clone(&instance.stats)),
+        }
+    }
+
+    /// The instance it leads to.
+    #[must_use]
+    pub fn instance(&self) -> &InstanceId {
+        &self.instance
+    }
+
+    /// The role its instance has in this epoch.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The epoch it was opened in.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The counters of its instance.
+    #[must_use]
+    pub fn stats(&self) -> &Arc<InstanceStats> {
+        &self.open.0
+    }
+
+    /// Whether the connection may serve another statement outside a transaction: it leads to
+    /// this instance, in this epoch, and no connection to it has broken since.
+    #[must_use]
+    pub fn is_current(&self, instance: &Instance) -> bool {
+        self.instance == instance.id && self.is_current_epoch(instance.epoch)
+    }
+
+    fn is_current_epoch(&self, epoch: u64) -> bool {
+        self.epoch == epoch && self.breaks == self.open.0.breaks()
+    }
+}
+
+impl<C> Deref for Lease<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        &self.connection
+    }
+}
+
+impl<C> DerefMut for Lease<C> {
+    fn deref_mut(&mut self) -> &mut C {
+        &mut self.connection
+    }
+}
+
+impl<C> fmt::Debug for Lease<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease")
+            .field("instance", &self.instance)
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<C> Store<C> {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            shelves: Mutex::default(),
+            max_idle: config.max_idle_per_instance(),
+            idle_timeout: config.idle_timeout(),
+            max_lifetime: config.max_lifetime(),
+        }
+    }
+
+    /// An idle connection to `instance` that may be used, if there is one.
+    pub fn take(&self, instance: &Instance, now: Instant) -> Option<Lease<C>> {
+        loop {
+            let idle = self.lock().get_mut(&instance.id)?.pop()?;
+            // Refused ones are closed here, where the lock is not held.
+            if idle.lease.is_current(instance) && !self.is_old(&idle, now) {
+                return Some(idle.lease);
+            }
+        }
+    }
+
+    /// Keeps a connection for the next one who needs it. The caller vouches that it is clean: in
+    /// no transaction, with no session state changed.
+    pub fn put(&self, lease: Lease<C>, now: Instant) {
+        if lease.breaks != lease.stats().breaks() {
+            return;
+        }
+        let mut shelves = self.lock();
+        let shelf = match shelves.get_mut(&lease.instance) {
+            Some(shelf) => shelf,
+            None => shelves.entry(lease.instance.clone()).or_default(),
+        };
+        let surplus = if shelf.len() < self.max_idle {
+            shelf.push(Idle { lease, since: now });
+            None
+        } else {
+            Some(lease)
+        };
+        drop(shelves);
+        drop(surplus);
+    }
+
+    /// How many connections to `instance` are idle.
+    #[must_use]
+    pub fn idle(&self, instance: &InstanceId) -> usize {
+        self.lock().get(instance).map_or(0, Vec::len)
+    }
+
+    fn is_old(&self, idle: &Idle<C>, now: Instant) -> bool {
+        let age = now.saturating_duration_since(idle.lease.opened_at);
+        now.saturating_duration_since(idle.since) >= self.idle_timeout
+            || self.max_lifetime.is_some_and(|limit| age >= limit)
+    }
+
+    // A panic while the lock is held (allocation) leaves a map that is still a map.
+    fn lock(&self) -> MutexGuard<'_, HashMap<InstanceId, Vec<Idle<C>>>> {
+        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<C: Send> Retire for Store<C> {
+    fn retire(&self, topology: &Topology, now: Instant) {
+        let mut gone = Vec::new();
+        let mut shelves = self.lock();
+        for (id, shelf) in shelves.iter_mut() {
+            let instance = topology.instance(id).filter(|i| i.health != Health::Lost);
+            let keep = |idle: &Idle<C>| {
+                instance.is_some_and(|instance| idle.lease.is_current(instance))
+                    && !self.is_old(idle, now)
+            };
+            let (kept, out): (Vec<_>, Vec<_>) = std::mem::take(shelf).into_iter().partition(keep);
+            *shelf = kept;
+            gone.extend(out);
+        }
+        shelves.retain(|_, shelf| !shelf.is_empty());
+        drop(shelves);
+        drop(gone);
+    }
+}
+
+impl<C> fmt::Debug for Store<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shelves = self.lock();
+        f.debug_map().entries(shelves.iter().map(|(id, shelf)| (id, shelf.len()))).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::tests::instance;
+
+    fn store() -> Store<&'static str> {
+        Store::new(&Config::from_url("postgres://app@a/db?max_idle_per_instance=2").unwrap())
+    }
+
+    #[test]
+    fn the_last_one_returned_is_taken_first_and_the_surplus_closed() {
+        let (store, now) = (store(), Instant::now());
+        let a = instance("a", Role::Reader, None);
+        for name in ["one", "two", "three"] {
+            store.put(Lease::new(name, &a, 0, now), now);
+        }
+        assert_eq!(a.stats().connections(), 2);
+        let lease = store.take(&a, now).unwrap();
+        assert_eq!((*lease, store.idle(a.id())), ("two", 1));
+        drop(lease);
+        assert_eq!((a.stats().connections(), a.stats().connects()), (1, 3));
+    }
+
+    #[test]
+    fn a_connection_of_an_old_epoch_is_never_handed_out() {
+        let (store, now) = (store(), Instant::now());
+        let mut a = instance("a", Role::Reader, None);
+        store.put(Lease::new("old", &a, 0, now), now);
+        a.epoch += 1;
+        assert!(store.take(&a, now).is_none());
+        assert_eq!(a.stats().connections(), 0);
+    }
+
+    #[test]
+    fn when_one_connection_broke_the_idle_ones_are_in_doubt() {
+        let (store, now) = (store(), Instant::now());
+        let a = instance("a", Role::Reader, None);
+        let held = Lease::new("held", &a, a.stats().breaks(), now);
+        store.put(Lease::new("idle", &a, a.stats().breaks(), now), now);
+        a.stats().broke();
+        assert!(store.take(&a, now).is_none());
+        store.put(held, now);
+        assert_eq!(store.idle(a.id()), 0);
+    }
+
+    #[test]
+    fn old_connections_are_not_used_and_are_swept_out() {
+        let (store, now) = (store(), Instant::now());
+        let a = instance("a", Role::Reader, None);
+        store.put(Lease::new("idle", &a, 0, now), now);
+        let later = now + Duration::from_secs(3600);
+        store.retire(&Topology::new(vec![a.clone()]), now);
+        assert_eq!(store.idle(a.id()), 1);
+        store.retire(&Topology::new(vec![a.clone()]), later);
+        assert_eq!(store.idle(a.id()), 0);
+        store.put(Lease::new("idle", &a, 0, now), now);
+        assert!(store.take(&a, later).is_none());
+    }
+}

@@ -1,0 +1,380 @@
+//! Who is in the cluster: immutable snapshots, ordered so that candidates are a slice.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::{Serialize, Serializer};
+
+use crate::config::Address;
+use crate::engine::FailureKind;
+use crate::stats::InstanceStats;
+
+/// The name of an instance: its Aurora instance identifier, or `host:port` on plain PostgreSQL.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceId(Arc<str>);
+
+impl InstanceId {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for InstanceId {
+    fn from(name: &str) -> Self {
+        Self(name.into())
+    }
+}
+
+impl From<String> for InstanceId {
+    fn from(name: String) -> Self {
+        Self(name.into())
+    }
+}
+
+impl From<&InstanceId> for InstanceId {
+    fn from(id: &InstanceId) -> Self {
+        id.clone()
+    }
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl Serialize for InstanceId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// What an instance is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// It serves reads and refuses writes.
+    Reader,
+    /// It has not said yet.
+    Unknown,
+    /// It is the one instance of its generation that takes writes.
+    Writer,
+}
+
+/// Whether an instance can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Health {
+    /// It claims to be the writer, but a later writer is known; nothing is sent to it.
+    Fenced,
+    /// It belongs to another cluster; nothing is sent to it.
+    Foreign,
+    /// It was declared lost: refused, or silent for the detection time.
+    Lost,
+    /// It answers.
+    Online,
+    /// Something failed on it and its next answer will tell.
+    Suspect,
+    /// It has not answered yet.
+    Unknown,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Reader => "reader",
+            Self::Unknown => "unknown",
+            Self::Writer => "writer",
+        })
+    }
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Fenced => "fenced",
+            Self::Foreign => "foreign",
+            Self::Lost => "lost",
+            Self::Online => "online",
+            Self::Suspect => "suspect",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// One instance in one [`Topology`].
+#[derive(Clone, Debug)]
+pub struct Instance {
+    pub(crate) id: InstanceId,
+    pub(crate) address: Address,
+    pub(crate) ip: Option<IpAddr>,
+    pub(crate) role: Role,
+    pub(crate) health: Health,
+    pub(crate) epoch: u64,
+    pub(crate) online: bool,
+    pub(crate) fresh_as_of: Option<Instant>,
+    pub(crate) lag: Option<Duration>,
+    pub(crate) last_error: Option<Arc<str>>,
+    pub(crate) failure: Option<FailureKind>,
+    /// Its place by name among those of its rank, for policies that take turns.
+    pub(crate) turn: usize,
+    pub(crate) stats: Arc<InstanceStats>,
+}
+
+impl Instance {
+    /// Its name.
+    #[must_use]
+    pub fn id(&self) -> &InstanceId {
+        &self.id
+    }
+
+    /// Where to connect.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// The network address the monitor reached it at, once it has answered.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.ip
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Whether it can be used.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.health
+    }
+
+    /// Rises when its role or address changes, or when it was lost; a connection opened in an
+    /// earlier epoch is not used any more.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// False while an operator keeps it out of use with `take_offline`.
+    #[must_use]
+    pub fn is_online(&self) -> bool {
+        self.online
+    }
+
+    /// Everything acknowledged before this moment is visible on it; `None` is unknown.
+    #[must_use]
+    pub fn fresh_as_of(&self) -> Option<Instant> {
+        self.fresh_as_of
+    }
+
+    /// How far it is behind the writer; `None` is unknown, which is not zero.
+    #[must_use]
+    pub fn lag(&self) -> Option<Duration> {
+        self.lag
+    }
+
+    /// What the adapters counted on it.
+    #[must_use]
+    pub fn stats(&self) -> &Arc<InstanceStats> {
+        &self.stats
+    }
+
+    /// What was last seen to go wrong on it, while it is not healthy.
+    #[must_use]
+    pub fn last_error(&self) -> Option<&str> {
+        self.last_error.as_deref()
+    }
+
+    fn is_usable(&self) -> bool {
+        self.health == Health::Online && self.online
+    }
+
+    /// What makes a new generation when it changes: everything but freshness.
+    fn identity(&self) -> (&InstanceId, &Address, Role, Health, u64, bool) {
+        (&self.id, &self.address, self.role, self.health, self.epoch, self.online)
+    }
+}
+
+/// The cluster at one moment: immutable, and in selection order.
+///
+/// Instances stand in the order writer, usable readers (freshest first), the rest, so that the
+/// candidates of every request are one slice.
+#[derive(Clone, Debug)]
+pub struct Topology {
+    pub(crate) generation: u64,
+    pub(crate) cluster: Option<Arc<str>>,
+    pub(crate) degraded: Option<Arc<str>>,
+    instances: Box<[Instance]>,
+    writers: usize,
+    readers: usize,
+}
+
+impl Topology {
+    /// Puts `instances` in selection order.
+    pub(crate) fn new(mut instances: Vec<Instance>) -> Self {
+        instances.sort_by(|a, b| {
+            rank(a)
+                .cmp(&rank(b))
+                .then_with(|| b.fresh_as_of.cmp(&a.fresh_as_of))
+                .then_with(|| a.id.cmp(&b.id))
+        });
+        let writers = instances.iter().take_while(|i| rank(i) == 0).count();
+        let readers = instances[writers..].iter().take_while(|i| rank(i) == 1).count();
+        give_turns(&mut instances[writers..writers + readers]);
+        debug_assert!(writers <= 1, "the engine elects at most one writer");
+        Self {
+            generation: 0,
+            cluster: None,
+            degraded: None,
+            instances: instances.into(),
+            writers,
+            readers,
+        }
+    }
+
+    /// Rises when membership, a role, health or an epoch changes; never for lag alone.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The identity the servers gave the cluster.
+    #[must_use]
+    pub fn cluster(&self) -> Option<&str> {
+        self.cluster.as_deref()
+    }
+
+    /// Why the topology may be incomplete, while the servers give no good answer about it.
+    #[must_use]
+    pub fn degraded(&self) -> Option<&str> {
+        self.degraded.as_deref()
+    }
+
+    /// All instances, in selection order.
+    #[must_use]
+    pub fn instances(&self) -> &[Instance] {
+        &self.instances
+    }
+
+    /// The writer, if one is known that takes writes now.
+    #[must_use]
+    pub fn writer(&self) -> Option<&Instance> {
+        self.instances[..self.writers].first()
+    }
+
+    /// The usable readers, freshest first.
+    #[must_use]
+    pub fn readers(&self) -> &[Instance] {
+        &self.instances[self.writers..self.writers + self.readers]
+    }
+
+    /// The usable readers that show everything acknowledged before `required`.
+    #[must_use]
+    pub fn readers_fresh_as_of(&self, required: Instant) -> &[Instance] {
+        let readers = self.readers();
+        let fresh = readers.partition_point(|r| r.fresh_as_of >= Some(required));
+        &readers[..fresh]
+    }
+
+    /// The instance of that name.
+    #[must_use]
+    pub fn instance(&self, id: &InstanceId) -> Option<&Instance> {
+        self.instances.iter().find(|instance| instance.id == *id)
+    }
+
+    /// Whether anything but freshness differs.
+    pub(crate) fn differs_from(&self, other: &Self) -> bool {
+        let mut mine: Vec<_> = self.instances.iter().map(Instance::identity).collect();
+        let mut theirs: Vec<_> = other.instances.iter().map(Instance::identity).collect();
+        mine.sort_by_key(|identity| identity.0.clone());
+        theirs.sort_by_key(|identity| identity.0.clone());
+        mine != theirs
+    }
+}
+
+fn give_turns(readers: &mut [Instance]) {
+    let mut names: Vec<InstanceId> = readers.iter().map(|reader| reader.id.clone()).collect();
+    names.sort();
+    for reader in readers {
+        reader.turn = names.binary_search(&reader.id).unwrap_or_default();
+    }
+}
+
+fn rank(instance: &Instance) -> u8 {
+    match (instance.is_usable(), instance.role) {
+        (true, Role::Writer) => 0,
+        (true, Role::Reader) => 1,
+        (true, Role::Unknown) | (false, _) => 2,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// An online instance named `name`, for tests of everything that reads a topology.
+    pub(crate) fn instance(name: &str, role: Role, fresh_as_of: Option<Instant>) -> Instance {
+        Instance {
+            id: name.into(),
+            address: Address::new(name, 5432),
+            ip: None,
+            role,
+            health: Health::Online,
+            epoch: 1,
+            online: true,
+            fresh_as_of,
+            lag: None,
+            last_error: None,
+            failure: None,
+            turn: 0,
+            stats: Arc::default(),
+        }
+    }
+
+    #[test]
+    fn candidates_are_a_slice_freshest_first() {
+        let t0 = Instant::now();
+        let at = |secs| Some(t0 + Duration::from_secs(secs));
+        let mut lost = instance("lost", Role::Reader, at(9));
+        lost.health = Health::Lost;
+        let topology = Topology::new(vec![
+            lost,
+            instance("unknown-lag", Role::Reader, None),
+            instance("old", Role::Reader, at(1)),
+            instance("writer", Role::Writer, None),
+            instance("fresh", Role::Reader, at(5)),
+        ]);
+        let names = |slice: &[Instance]| {
+            slice.iter().map(|i| i.id.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(topology.writer().unwrap().id.as_str(), "writer");
+        assert_eq!(names(topology.readers()), ["fresh", "old", "unknown-lag"]);
+        assert_eq!(names(topology.readers_fresh_as_of(t0 + Duration::from_secs(2))), ["fresh"]);
+        assert_eq!(names(topology.readers_fresh_as_of(t0 + Duration::from_secs(6))), [""; 0]);
+    }
+
+    #[test]
+    fn freshness_alone_is_no_difference() {
+        let now = Instant::now();
+        let a = Topology::new(vec![instance("a", Role::Reader, None)]);
+        let b = Topology::new(vec![instance("a", Role::Reader, Some(now))]);
+        let c = Topology::new(vec![instance("a", Role::Writer, Some(now))]);
+        assert!(!a.differs_from(&b));
+        assert!(b.differs_from(&c));
+    }
+}
