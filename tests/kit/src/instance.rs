@@ -1,0 +1,235 @@
+//! One server: its files, its process, and the kit's own session on it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+
+use crate::account::{Account, tail};
+use crate::control::Control;
+use crate::install::Install;
+use crate::spawner::Spawner;
+use crate::wait::wait_for;
+use crate::{KitError, guarded, home, process, settings};
+
+/// The longest wait for a server to start or to stop.
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(30);
+/// `DB_IN_PRODUCTION` of PostgreSQL's `DBState` (`catalog/pg_control.h`), at byte 16 of
+/// `pg_control`: what `pg_ctl promote` waits for.
+const IN_PRODUCTION: u32 = 6;
+
+/// What it takes to run programs and servers.
+#[derive(Debug)]
+pub(crate) struct Tools {
+    pub(crate) install: Install,
+    pub(crate) account: Account,
+    pub(crate) spawner: Spawner,
+}
+
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) name: String,
+    pub(crate) address: Ipv4Addr,
+    pub(crate) port: u16,
+    pub(crate) data: PathBuf,
+    pub(crate) control: Control,
+    log: PathBuf,
+    settings: Mutex<BTreeMap<String, String>>,
+    child: Mutex<Option<Child>>,
+}
+
+impl Instance {
+    pub(crate) fn new(name: String, address: Ipv4Addr, port: u16, directory: &Path) -> Self {
+        let last = address.octets()[3];
+        let basics = [
+            ("listen_addresses", address.to_string()),
+            ("port", port.to_string()),
+            ("cluster_name", name.clone()),
+        ];
+        Self {
+            name,
+            address,
+            port,
+            data: directory.join(last.to_string()),
+            log: directory.join(format!("{last}.log")),
+            control: Control::new(address, port),
+            settings: Mutex::new(basics.map(|(key, value)| (key.to_owned(), value)).into()),
+            child: Mutex::new(None),
+        }
+    }
+
+    /// Changes a setting in memory; [`Self::apply`] tells the server.
+    pub(crate) fn set(&self, name: &str, value: impl Into<String>) {
+        guarded(&self.settings).insert(name.to_owned(), value.into());
+    }
+
+    /// Writes the settings and lets the server, if there is one, read them.
+    pub(crate) fn apply(&self) -> Result<(), KitError> {
+        let text = settings::render(&guarded(&self.settings));
+        home::replace(&self.data.join(settings::FILE), &text)?;
+        self.signal_postmaster(Signal::HUP);
+        Ok(())
+    }
+
+    /// [`Self::apply`], and waits until the server has read them and told all its sessions.
+    pub(crate) fn apply_and_wait(&self) -> Result<(), KitError> {
+        const LOADED: &str = "SELECT pg_conf_load_time()";
+        let before = self.control.rows(LOADED)?;
+        self.apply()?;
+        let what = || format!("{} reads its settings", self.name);
+        wait_for(what, Duration::from_secs(5), || Ok(self.control.rows(LOADED)? != before))
+    }
+
+    /// Makes the next start one as a reader.
+    pub(crate) fn mark_as_reader(&self, account: Account) -> Result<(), KitError> {
+        let mark = self.data.join("standby.signal");
+        fs::write(&mark, "").map_err(KitError::io("write standby.signal"))?;
+        account.own(&mark)
+    }
+
+    /// Starts the server and waits until it accepts connections.
+    pub(crate) fn start(&self, tools: &Tools) -> Result<(), KitError> {
+        self.launch(tools)?;
+        self.wait_ready()
+    }
+
+    /// Starts the server.
+    pub(crate) fn launch(&self, tools: &Tools) -> Result<(), KitError> {
+        self.clear_leftovers();
+        self.apply()?;
+        let action = format!("start {}", self.name);
+        let log = File::options().create(true).append(true).open(&self.log);
+        let log = log.map_err(KitError::io(action.as_str()))?;
+        let copy = log.try_clone().map_err(KitError::io(action.as_str()))?;
+        let mut command = tools.account.command("setpriv");
+        command.args(["--pdeathsig", "KILL", "--"]).arg(tools.install.program("postgres"));
+        command.arg("-D").arg(&self.data).stdout(log).stderr(copy);
+        let child = tools.spawner.spawn(command).map_err(|source| {
+            if source.kind() == io::ErrorKind::NotFound {
+                return KitError::MissingProgram {
+                    program: "setpriv".into(),
+                    package: "util-linux",
+                };
+            }
+            KitError::Io { action, source }
+        })?;
+        *guarded(&self.child) = Some(child);
+        Ok(())
+    }
+
+    /// Waits until the server accepts connections, as its `postmaster.pid` tells.
+    pub(crate) fn wait_ready(&self) -> Result<(), KitError> {
+        let what = || format!("{} starts; its log ends: {}", self.name, self.log_tail());
+        wait_for(what, START_LIMIT, || {
+            let Some(pid) = self.pid() else {
+                let action = format!("start {}", self.name);
+                return Err(KitError::Failed { action, detail: self.log_tail() });
+            };
+            let status = fs::read_to_string(self.data.join("postmaster.pid")).unwrap_or_default();
+            let lines: Vec<&str> = status.lines().map(str::trim).collect();
+            let own = pid.as_raw_nonzero().to_string();
+            Ok(lines.first() == Some(&own.as_str()) && lines.get(7) == Some(&"ready"))
+        })
+    }
+
+    /// The postmaster's process, if it runs.
+    pub(crate) fn pid(&self) -> Option<Pid> {
+        let mut child = guarded(&self.child);
+        match child.as_mut()?.try_wait() {
+            Ok(None) => child.as_ref().map(Pid::from_child),
+            Ok(Some(_)) | Err(_) => {
+                *child = None;
+                None
+            }
+        }
+    }
+
+    /// Ends the postmaster and all its children at once.
+    pub(crate) fn kill(&self) {
+        // The postmaster first, so that it neither forks nor reacts to the death of a child.
+        self.signal_postmaster(Signal::KILL);
+        process::signal_all(&self.data, Signal::KILL);
+        self.reap();
+        // A dying process holds its sockets until it is gone.
+        let _ = crate::wait_until(START_LIMIT, || process::inside(&self.data).is_empty());
+        self.control.forget();
+    }
+
+    /// A fast shutdown; an immediate one when that takes too long.
+    pub(crate) fn stop(&self) -> Result<(), KitError> {
+        self.control.forget();
+        for (signal, limit) in [(Signal::INT, START_LIMIT), (Signal::QUIT, START_LIMIT)] {
+            self.signal_postmaster(signal);
+            if crate::wait_until(limit, || self.pid().is_none()) {
+                return Ok(());
+            }
+        }
+        Err(KitError::Deadline { what: format!("{} stops", self.name), limit: START_LIMIT })
+    }
+
+    /// Stops or continues the postmaster and all its children.
+    pub(crate) fn signal_all(&self, signal: Signal) {
+        self.signal_postmaster(signal);
+        process::signal_all(&self.data, signal);
+    }
+
+    /// Asks the server to end recovery, as `pg_ctl promote` does; needs no connection.
+    pub(crate) fn request_promotion(&self) -> Result<(), KitError> {
+        fs::write(self.data.join("promote"), "")
+            .map_err(KitError::io(format!("promote {}", self.name)))?;
+        self.signal_postmaster(Signal::USR1);
+        Ok(())
+    }
+
+    /// Has the promotion been carried out?
+    pub(crate) fn is_in_production(&self) -> Result<bool, KitError> {
+        let control = fs::read(self.data.join("global/pg_control"))
+            .map_err(KitError::io(format!("read pg_control of {}", self.name)))?;
+        let state = control.get(16..20).and_then(|bytes| bytes.try_into().ok());
+        Ok(state.map(u32::from_ne_bytes) == Some(IN_PRODUCTION))
+    }
+
+    /// Removes the data directory of a server that does not run.
+    pub(crate) fn wipe(&self) -> Result<(), KitError> {
+        self.clear_leftovers();
+        match fs::remove_dir_all(&self.data) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(KitError::Io { action: format!("wipe {}", self.name), source })
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// The end of the server's log.
+    pub(crate) fn log_tail(&self) -> String {
+        let bytes = fs::read(&self.log).unwrap_or_default();
+        tail(&String::from_utf8_lossy(&bytes))
+    }
+
+    /// Removes what a killed server left: it would keep a new one from starting if its number
+    /// has been given to another process.
+    fn clear_leftovers(&self) {
+        process::forget_shared_memory(&self.data);
+        // Absent after a clean stop.
+        let _ = fs::remove_file(self.data.join("postmaster.pid"));
+    }
+
+    fn signal_postmaster(&self, signal: Signal) {
+        if let Some(pid) = self.pid() {
+            process::signal(pid, signal);
+        }
+    }
+
+    fn reap(&self) {
+        if let Some(mut child) = guarded(&self.child).take() {
+            // SIGKILL was sent, so this returns as soon as the kernel is done.
+            let _ = child.wait();
+        }
+    }
+}
