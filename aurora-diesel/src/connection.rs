@@ -1,0 +1,306 @@
+//! [`AuroraConnection`]: a logical session, usable wherever Diesel expects a connection.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use aurora_core::sql::{Classification, Target, Verdict};
+use aurora_core::{Cluster, ErrorKind, Freshness, Lease, Need, Role};
+use diesel::connection::{
+    AnsiTransactionManager, CacheSize, Connection, ConnectionSealed, Instrumentation,
+    SimpleConnection,
+};
+use diesel::query_builder::{QueryFragment, QueryId};
+use diesel::result::{ConnectionError, ConnectionResult, QueryResult};
+
+use crate::errors;
+use crate::instrument::Forward;
+use crate::intent::{Intents, render};
+use crate::lease::Deadline;
+use crate::manager::{AuroraConnectionManager, Physical, Shared};
+use crate::recover::Statement;
+use crate::transaction::Transaction;
+
+/// A session with the cluster that sends each statement where it belongs: reads to readers,
+/// everything else to the writer.
+///
+/// * A transaction runs on one connection: to the writer, or to a reader when it was begun
+///   `READ ONLY` (but not `SERIALIZABLE`, which readers cannot).
+/// * The session reads what it wrote: its reads stay with the writer until a reader is measured
+///   to have caught up. See [`AuroraConnection::set_freshness`].
+/// * A statement that changes the session (`SET`, `LISTEN`, temporary tables, advisory locks, …)
+///   pins it to its connection until check-in, when that connection is closed.
+/// * A read that fails because its instance died is run again elsewhere. A write is never run
+///   twice: when its connection was lost, [`crate::outcome`] says whether it was applied.
+///
+/// The traits of Diesel are implemented as far as their bounds allow. What needs the physical
+/// connection (`COPY TO`, notifications, `build_transaction` of `PgConnection`, …) finds it behind
+/// [`AuroraConnection::writer`].
+///
+/// # Examples
+///
+/// ```no_run
+/// use aurora_diesel::AuroraConnectionManager;
+/// use diesel::prelude::*;
+/// use diesel::sql_types::BigInt;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let manager = AuroraConnectionManager::<PgConnection>::from_url("postgres://app:secret@db1,db2/shop")?;
+/// let mut connection = manager.session();
+/// // Runs on a reader:
+/// let answer: i64 = diesel::select(diesel::dsl::sql::<BigInt>("6 * 7")).get_result(&mut connection)?;
+/// // Runs on the writer:
+/// diesel::sql_query("UPDATE carts SET open = false").execute(&mut connection)?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct AuroraConnection<C: Physical> {
+    pub(crate) shared: Arc<Shared<C>>,
+    pub(crate) lease: Option<Lease<C>>,
+    /// When the last statement ended.
+    pub(crate) used_at: Instant,
+    /// The connection must be closed, not returned: its state is not what others expect.
+    pub(crate) dirty: bool,
+    /// Session state of the user's ties the session to its connection.
+    pub(crate) pinned: bool,
+    pub(crate) transaction: Option<Transaction>,
+    /// What Diesel sees while no connection is in a transaction.
+    pub(crate) idle: AnsiTransactionManager,
+    pub(crate) last_write: Option<Instant>,
+    freshness: Freshness,
+    forced: Option<Target>,
+    pub(crate) intents: Intents,
+    pub(crate) instrumentation: Forward,
+    /// Whether connections have to be told of this session's instrumentation.
+    pub(crate) instrumented: bool,
+    pub(crate) cache_size: Option<CacheSize>,
+}
+
+impl<C: Physical> AuroraConnection<C> {
+    pub(crate) fn new(shared: Arc<Shared<C>>) -> Self {
+        let freshness = shared.cluster.config().freshness();
+        Self {
+            shared,
+            lease: None,
+            used_at: Instant::now(),
+            dirty: false,
+            pinned: false,
+            transaction: None,
+            idle: AnsiTransactionManager::default(),
+            last_write: None,
+            freshness,
+            forced: None,
+            intents: Intents::default(),
+            instrumentation: Forward::default(),
+            instrumented: false,
+            cache_size: None,
+        }
+    }
+
+    /// The cluster behind the session.
+    #[must_use]
+    pub fn cluster(&self) -> &Cluster {
+        &self.shared.cluster
+    }
+
+    /// How recent the data must be that the session's reads see, until check-in.
+    ///
+    /// Defaults to the cluster's `freshness`.
+    pub fn set_freshness(&mut self, freshness: Freshness) {
+        self.freshness = freshness;
+    }
+
+    /// Runs `work` with every statement sent to the writer.
+    ///
+    /// # Errors
+    ///
+    /// Those of `work`.
+    pub fn on_writer<T, E>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.forced(Target::Writer, work)
+    }
+
+    /// Runs `work` with its reads sent to readers, however far behind the session's own writes
+    /// they are. Writes still go to the writer.
+    ///
+    /// # Errors
+    ///
+    /// Those of `work`.
+    pub fn on_reader<T, E>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.forced(Target::Reader, work)
+    }
+
+    fn forced<T, E>(
+        &mut self,
+        target: Target,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let before = self.forced.replace(target);
+        let result = work(self);
+        self.forced = before;
+        result
+    }
+
+    /// The physical connection to the writer, for what only the driver's own type can do.
+    ///
+    /// What is done with it is not seen, so the session stays on this connection until check-in,
+    /// and the connection is closed then.
+    ///
+    /// # Errors
+    ///
+    /// When there is no writer within `failover_timeout`, or the session is in a transaction on a
+    /// reader.
+    pub fn writer(&mut self) -> QueryResult<&mut C> {
+        let deadline = Deadline::of(self.cluster());
+        self.acquire(Need::Write, deadline)?;
+        if self.lease.as_ref().is_some_and(|lease| lease.role() != Role::Writer) {
+            let text = "the session is in a read-only transaction on a reader: end it before asking for the writer";
+            return Err(errors::from_core(&aurora_core::Error::new(ErrorKind::ReadOnly, text)));
+        }
+        self.pinned = true;
+        self.dirty = true;
+        self.last_write = Some(Instant::now());
+        self.leased()
+    }
+
+    /// Ends what the session is in the middle of, as check-in does: an open transaction is rolled
+    /// back with its connection, session state is gone, and the session can be used again.
+    pub fn reset(&mut self) {
+        self.release();
+        self.idle = AnsiTransactionManager::default();
+        self.transaction = None;
+        self.pinned = false;
+        self.dirty = false;
+        self.last_write = None;
+        self.forced = None;
+        self.freshness = self.shared.cluster.config().freshness();
+    }
+
+    /// What the statement needs of an instance.
+    pub(crate) fn need(&self, classification: &Classification) -> Need {
+        let target = match (self.forced, classification.verdict()) {
+            (Some(Target::Writer), _) => Target::Writer,
+            (_, _) => classification.route(),
+        };
+        match (target, self.forced) {
+            (Target::Writer, _) => Need::Write,
+            (Target::Reader, Some(Target::Reader)) => Need::Read { fresh_as_of: None },
+            (Target::Reader, _) => self.read_need(),
+        }
+    }
+
+    /// What a read of this session needs.
+    pub(crate) fn read_need(&self) -> Need {
+        match (self.freshness, self.last_write) {
+            // Spares the clock where no moment is compared.
+            (Freshness::Eventual, _) | (Freshness::Session, None) => {
+                Need::Read { fresh_as_of: None }
+            }
+            (freshness, last_write) => Need::read(freshness, last_write, Instant::now()),
+        }
+    }
+
+    /// Notes that a write of this session was, or may have been, applied.
+    pub(crate) fn wrote(&mut self, classification: &Classification) {
+        if matches!(classification.verdict(), Verdict::Write | Verdict::Session) {
+            match &mut self.transaction {
+                Some(transaction) => transaction.wrote = true,
+                None => self.last_write = Some(Instant::now()),
+            }
+        }
+    }
+}
+
+impl<C: Physical> SimpleConnection for AuroraConnection<C> {
+    fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
+        let classification = self.shared.cluster.classify(query);
+        let statement = Statement::of_text(classification, query);
+        self.run(&statement, |connection| connection.batch_execute(query))
+    }
+}
+
+impl<C: Physical> ConnectionSealed for AuroraConnection<C> {}
+
+impl<C: Physical> Connection for AuroraConnection<C> {
+    type Backend = C::Backend;
+    type TransactionManager = AnsiTransactionManager;
+
+    /// Connects to the cluster that the URL describes, with monitoring of its own.
+    ///
+    /// For a pool use [`AuroraConnectionManager`]: its sessions share one cluster.
+    fn establish(database_url: &str) -> ConnectionResult<Self> {
+        AuroraConnectionManager::from_url(database_url)
+            .map(|manager| manager.session())
+            .map_err(|error| ConnectionError::BadConnection(error.to_string()))
+    }
+
+    fn execute_returning_count<T>(&mut self, source: &T) -> QueryResult<usize>
+    where
+        T: QueryFragment<C::Backend> + QueryId,
+    {
+        let text = || render::<C::Backend, T>(source);
+        let statement = Statement::of_query(self.classify(source)?, &text);
+        self.run(&statement, |connection| connection.execute_returning_count(source))
+    }
+
+    fn transaction_state(&mut self) -> &mut AnsiTransactionManager {
+        match (&mut self.lease, &self.transaction) {
+            (Some(lease), Some(_)) => lease.transaction_state(),
+            (_, _) => &mut self.idle,
+        }
+    }
+
+    fn instrumentation(&mut self) -> &mut dyn Instrumentation {
+        &mut self.instrumentation
+    }
+
+    fn set_instrumentation(&mut self, instrumentation: impl Instrumentation) {
+        self.instrumentation = Forward::new(Some(Box::new(instrumentation)));
+        self.instrumented = true;
+        let forward = self.instrumentation.clone();
+        if let Some(lease) = &mut self.lease {
+            lease.set_instrumentation(forward);
+        }
+    }
+
+    fn set_prepared_statement_cache_size(&mut self, size: CacheSize) {
+        self.cache_size = Some(size);
+        if let Some(lease) = &mut self.lease {
+            lease.set_prepared_statement_cache_size(size);
+        }
+    }
+}
+
+impl<C: Physical> AuroraConnection<C> {
+    pub(crate) fn classify<T>(&mut self, source: &T) -> QueryResult<Classification>
+    where
+        T: QueryFragment<C::Backend> + QueryId,
+    {
+        self.intents.classify::<C::Backend, T>(source, &self.shared.cluster, &self.shared.refusals)
+    }
+}
+
+impl<C: Physical> Drop for AuroraConnection<C> {
+    /// What is clean serves others.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.release();
+        }
+    }
+}
+
+impl<C: Physical> fmt::Debug for AuroraConnection<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuroraConnection")
+            .field("lease", &self.lease)
+            .field("transaction", &self.transaction)
+            .field("pinned", &self.pinned)
+            .field("freshness", &self.freshness)
+            .finish_non_exhaustive()
+    }
+}

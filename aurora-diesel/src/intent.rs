@@ -1,0 +1,97 @@
+//! Read or write? Known queries by their type, everything else by its text.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aurora_core::Cluster;
+use aurora_core::sql::Classification;
+use diesel::QueryResult;
+use diesel::backend::Backend;
+use diesel::query_builder::{QueryBuilder, QueryFragment, QueryId};
+
+/// The verdicts a session remembers by query type: no lock, no rendering, no scanning.
+///
+/// As safe as Diesel's own cache of prepared statements, which has the same key.
+#[derive(Default)]
+pub(crate) struct Intents {
+    known: HashMap<TypeId, Classification, BuildHasherDefault<TypeIdHasher>>,
+    /// Of which state of the refusals this is.
+    refusals: u64,
+}
+
+/// Counts the statements that readers refused, in all sessions of a manager: what a session
+/// remembers from before may be wrong.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals(AtomicU64);
+
+impl Refusals {
+    /// Notes that a reader refused the statement; from now on it is a write.
+    pub(crate) fn remember(&self, cluster: &Cluster, sql: &str) {
+        cluster.remember_write(sql);
+        self.0.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl Intents {
+    /// The verdict on a query.
+    pub(crate) fn classify<DB, T>(
+        &mut self,
+        source: &T,
+        cluster: &Cluster,
+        refusals: &Refusals,
+    ) -> QueryResult<Classification>
+    where
+        DB: Backend + Default,
+        DB::QueryBuilder: Default,
+        T: QueryFragment<DB> + QueryId,
+    {
+        let Some(key) = T::query_id() else {
+            return Ok(cluster.classify(&render::<DB, T>(source)?));
+        };
+        let now = refusals.0.load(Ordering::Acquire);
+        if self.refusals != now {
+            self.known.clear();
+            self.refusals = now;
+        }
+        if let Some(known) = self.known.get(&key) {
+            return Ok(*known);
+        }
+        let classification = cluster.classify(&render::<DB, T>(source)?);
+        self.known.insert(key, classification);
+        Ok(classification)
+    }
+}
+
+/// The SQL of a query, without its bind values.
+pub(crate) fn render<DB, T>(source: &T) -> QueryResult<String>
+where
+    DB: Backend + Default,
+    DB::QueryBuilder: Default,
+    T: QueryFragment<DB>,
+{
+    let mut builder = DB::QueryBuilder::default();
+    source.to_sql(&mut builder, &DB::default())?;
+    Ok(builder.finish())
+}
+
+/// A [`TypeId`] is a hash already.
+#[derive(Default)]
+pub(crate) struct TypeIdHasher(u64);
+
+impl Hasher for TypeIdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}

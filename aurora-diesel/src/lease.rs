@@ -1,0 +1,260 @@
+//! Which physical connection serves the next statement.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aurora_core::{Cluster, Complaint, ErrorKind, Instance, Need, Outcome, Topology};
+use diesel::connection::{
+    AnsiTransactionManager, CacheSize, TransactionManager as _, TransactionManagerStatus,
+    get_default_instrumentation,
+};
+use diesel::result::{Error, QueryResult};
+
+use crate::connection::AuroraConnection;
+use crate::errors;
+use crate::manager::{NotConnected, Physical};
+
+/// How long to wait for news before an instance that has just failed is tried again.
+const PAUSE: Duration = Duration::from_millis(20);
+
+impl<C: Physical> AuroraConnection<C> {
+    /// Sees to it that a connection is leased that may run the statement.
+    pub(crate) fn acquire(&mut self, need: Need, deadline: Deadline) -> QueryResult<()> {
+        if self.transaction_is_lost() {
+            return Err(lost(
+                "the transaction was lost with its connection: roll back, and run all of it again",
+            ));
+        }
+        if self.transaction.is_some() {
+            return self.leased().map(|_| ());
+        }
+        if self.pinned {
+            return self.keep_pinned();
+        }
+        self.acquire_free(need, deadline)
+    }
+
+    /// Leases a connection to an instance that serves `need`, waiting for one if there is none.
+    fn acquire_free(&mut self, need: Need, deadline: Deadline) -> QueryResult<()> {
+        loop {
+            let topology = self.shared.cluster.snapshot();
+            let Some(instance) = self.shared.cluster.route(&topology, need) else {
+                drop(topology);
+                self.release();
+                let found = self.shared.cluster.wait_for_blocking(need, deadline.at());
+                found.map_err(|error| errors::from_core(&error))?;
+                continue;
+            };
+            if self.lease.as_ref().is_some_and(|lease| !self.dirty && lease.is_current(instance)) {
+                return Ok(());
+            }
+            let idle = self.shared.store.take(instance, deadline.began());
+            if idle.is_none() {
+                // Connecting takes long: hold no snapshot, and no connection one does not need.
+                let topology = Arc::clone(&topology);
+                let instance = instance.clone();
+                self.release();
+                self.connect(&topology, &instance, deadline)?;
+            } else {
+                self.release();
+                self.lease = idle;
+            }
+            if self.lease.is_some() {
+                self.tell_lease();
+                return Ok(());
+            }
+        }
+    }
+
+    /// Opens a connection to `instance`; when that fails for now, waits a little for news.
+    fn connect(
+        &mut self,
+        topology: &Topology,
+        instance: &Instance,
+        deadline: Deadline,
+    ) -> QueryResult<()> {
+        let timeout = self.shared.cluster.config().connect_timeout().min(deadline.left());
+        let failure = match self.shared.connect(instance, timeout) {
+            Ok(lease) => {
+                self.lease = Some(lease);
+                return Ok(());
+            }
+            Err(failure) => failure,
+        };
+        let (complaint, message) = match failure {
+            NotConnected::WrongRole => {
+                (Some(Complaint::WrongRole), "its role is not the one it is known for".to_owned())
+            }
+            NotConnected::Refused(message) => match refusal(&message) {
+                Some(ErrorKind::TooManyConnections) => (None, message),
+                Some(kind) => {
+                    let error = aurora_core::Error::new(kind, message.trim()).on(instance.id());
+                    return Err(errors::from_core(&error));
+                }
+                None => (Some(Complaint::ConnectionLost), message),
+            },
+        };
+        let cluster = &self.shared.cluster;
+        if let Some(complaint) = complaint {
+            cluster.complain(instance.id(), instance.epoch(), complaint, message.trim());
+        }
+        if deadline.has_passed() {
+            let text = format!(
+                "no connection to {} before the deadline: {}",
+                instance.id(),
+                message.trim()
+            );
+            let error = aurora_core::Error::new(ErrorKind::Deadline, text).on(instance.id());
+            return Err(errors::from_core(&error));
+        }
+        let until = deadline.at().min(Instant::now() + PAUSE);
+        let _ = cluster.wait_beyond_blocking(topology.generation(), until);
+        Ok(())
+    }
+
+    /// Session state ties the session to its connection, dead or alive.
+    fn keep_pinned(&mut self) -> QueryResult<()> {
+        let Some(lease) = &self.lease else {
+            self.pinned = false;
+            return Err(lost(SESSION_LOST));
+        };
+        let topology = self.shared.cluster.snapshot();
+        let instance = topology.instance(lease.instance());
+        if instance.is_some_and(|instance| instance.epoch() == lease.epoch()) {
+            return Ok(());
+        }
+        self.lease = None;
+        self.pinned = false;
+        self.dirty = false;
+        Err(lost(SESSION_LOST))
+    }
+
+    /// The connection leased for the statement.
+    pub(crate) fn leased(&mut self) -> QueryResult<&mut C> {
+        match &mut self.lease {
+            Some(lease) => Ok(&mut **lease),
+            None => Err(Error::BrokenTransactionManager),
+        }
+    }
+
+    /// Gives the connection back to the store if others may use it; else closes it.
+    pub(crate) fn release(&mut self) {
+        let Some(mut lease) = self.lease.take() else { return };
+        let dirty = std::mem::take(&mut self.dirty);
+        if dirty || self.pinned || self.transaction.is_some() {
+            return;
+        }
+        if AnsiTransactionManager::is_broken_transaction_manager(&mut *lease) {
+            return;
+        }
+        if self.instrumented {
+            lease.set_instrumentation(get_default_instrumentation());
+        }
+        if self.cache_size.is_some() {
+            lease.set_prepared_statement_cache_size(CacheSize::Unbounded);
+        }
+        self.shared.store.put(lease, self.used_at);
+    }
+
+    /// Check-in: the session gives everything back and is as new, except for a test transaction,
+    /// which goes on. Returns whether the session cannot be used again.
+    pub(crate) fn check_in(&mut self) -> bool {
+        if !self.is_test_transaction() {
+            self.reset();
+        }
+        false
+    }
+
+    /// Check-out: lets go of a connection that is out of use.
+    pub(crate) fn drop_stale(&mut self) {
+        if self.transaction.is_some() || self.pinned {
+            return;
+        }
+        self.release();
+    }
+
+    /// Passes on to a connection what this session has of its own.
+    fn tell_lease(&mut self) {
+        let Some(lease) = &mut self.lease else { return };
+        if self.instrumented {
+            lease.set_instrumentation(self.instrumentation.clone());
+        }
+        if let Some(size) = self.cache_size {
+            lease.set_prepared_statement_cache_size(size);
+        }
+    }
+
+    /// Whether the session's transaction ended with its connection, and nobody rolled back yet.
+    fn transaction_is_lost(&mut self) -> bool {
+        if self.transaction.is_some() {
+            return false;
+        }
+        let status = AnsiTransactionManager::transaction_manager_status_mut(self);
+        matches!(status, TransactionManagerStatus::InError)
+    }
+}
+
+/// The error for what went with its connection, and was not applied.
+fn lost(text: &str) -> Error {
+    let error = aurora_core::Error::new(ErrorKind::ConnectionLost, text);
+    errors::from_core(&error.with_outcome(Outcome::NotApplied))
+}
+
+const SESSION_LOST: &str = "the session's settings, locks, temporary tables and the like were lost with its connection: set them again";
+
+/// What a refused connection is about. libpq gives text only, so this is a look at its words; a
+/// server with other ones is tried until the deadline, and its words are in the error then.
+fn refusal(message: &str) -> Option<ErrorKind> {
+    let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    if has(&["password authentication failed", "no pg_hba.conf entry", "no password supplied"])
+        || (has(&["FATAL:  role", "FATAL:  database"]) && has(&["does not exist"]))
+    {
+        return Some(ErrorKind::Authentication);
+    }
+    if has(&["permission denied for database"]) {
+        return Some(ErrorKind::Privilege);
+    }
+    if has(&["too many clients", "remaining connection slots", "too many connections"]) {
+        return Some(ErrorKind::TooManyConnections);
+    }
+    if has(&[
+        "certificate verify failed",
+        "server does not support SSL",
+        "does not match host name",
+    ]) {
+        return Some(ErrorKind::Tls);
+    }
+    None
+}
+
+/// When a statement began, and until when it may wait. The clock is read as seldom as possible:
+/// on many virtual machines that is the dearest thing on the way of a statement.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    began: Instant,
+    at: Instant,
+}
+
+impl Deadline {
+    /// That of a statement which begins now.
+    pub(crate) fn of(cluster: &Cluster) -> Self {
+        let began = Instant::now();
+        Self { began, at: began + cluster.config().failover_timeout() }
+    }
+
+    pub(crate) fn began(self) -> Instant {
+        self.began
+    }
+
+    pub(crate) fn at(self) -> Instant {
+        self.at
+    }
+
+    pub(crate) fn has_passed(self) -> bool {
+        self.left().is_zero()
+    }
+
+    fn left(self) -> Duration {
+        self.at.saturating_duration_since(Instant::now())
+    }
+}

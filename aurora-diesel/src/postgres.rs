@@ -1,0 +1,196 @@
+//! PostgreSQL: Diesel's `PgConnection` over libpq.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aurora_core::{Cluster, Complaint, Instance, Need, Outcome};
+use diesel::connection::{Connection, DefaultLoadingMode, LoadConnection};
+use diesel::expression::QueryMetadata;
+use diesel::migration::MigrationConnection;
+use diesel::pg::{CopyFromQuery, Pg, PgConnection, PgRowByRowLoadingMode, TransactionBuilder};
+use diesel::query_builder::{Query, QueryFragment, QueryId};
+use diesel::query_dsl::UpdateAndFetchResults;
+use diesel::result::{ConnectionResult, Error, QueryResult};
+use diesel::{ExecuteCopyFromDsl, RunQueryDsl as _};
+
+use self::conninfo::conninfo;
+use crate::connection::AuroraConnection;
+use crate::errors::{self, Trouble};
+use crate::intent::render;
+use crate::lease::Deadline;
+use crate::manager::{Physical, sealed};
+use crate::recover::Statement;
+
+mod conninfo;
+
+impl Physical for PgConnection {}
+
+impl sealed::Open for PgConnection {
+    fn open(cluster: &Cluster, instance: &Instance, timeout: Duration) -> ConnectionResult<Self> {
+        Self::establish(&conninfo(cluster.config(), instance, timeout))
+    }
+
+    fn is_writer(&mut self) -> QueryResult<bool> {
+        let recovering =
+            diesel::dsl::sql::<diesel::sql_types::Bool>("pg_catalog.pg_is_in_recovery()");
+        diesel::select(recovering).get_result::<bool>(self).map(|recovering| !recovering)
+    }
+}
+
+impl LoadConnection<DefaultLoadingMode> for AuroraConnection<PgConnection> {
+    type Cursor<'conn, 'query> =
+        <PgConnection as LoadConnection<DefaultLoadingMode>>::Cursor<'conn, 'query>;
+    type Row<'conn, 'query> =
+        <PgConnection as LoadConnection<DefaultLoadingMode>>::Row<'conn, 'query>;
+
+    fn load<'conn, 'query, T>(
+        &'conn mut self,
+        source: T,
+    ) -> QueryResult<Self::Cursor<'conn, 'query>>
+    where
+        T: Query + QueryFragment<Pg> + QueryId + 'query,
+        Pg: QueryMetadata<T::SqlType>,
+    {
+        let text = || render::<Pg, T>(&source);
+        let statement = Statement::of_query(self.classify(&source)?, &text);
+        // All rows are there when this returns: a failure before that can be run again.
+        self.run(&statement, |connection| {
+            LoadConnection::<DefaultLoadingMode>::load(connection, &source)
+        })
+    }
+}
+
+impl LoadConnection<PgRowByRowLoadingMode> for AuroraConnection<PgConnection> {
+    type Cursor<'conn, 'query> =
+        <PgConnection as LoadConnection<PgRowByRowLoadingMode>>::Cursor<'conn, 'query>;
+    type Row<'conn, 'query> =
+        <PgConnection as LoadConnection<PgRowByRowLoadingMode>>::Row<'conn, 'query>;
+
+    /// Rows are delivered as they arrive, so nothing is run again here.
+    fn load<'conn, 'query, T>(
+        &'conn mut self,
+        source: T,
+    ) -> QueryResult<Self::Cursor<'conn, 'query>>
+    where
+        T: Query + QueryFragment<Pg> + QueryId + 'query,
+        Pg: QueryMetadata<T::SqlType>,
+    {
+        let classification = self.classify(&source)?;
+        let deadline = Deadline::of(self.cluster());
+        let need = self.need(&classification);
+        self.acquire(need, deadline)?;
+        // The cursor borrows the connection: what follows from success is noted before.
+        self.follow(&classification);
+        self.used_at = deadline.began();
+        let Self { lease, shared, dirty, .. } = self;
+        let Some(lease) = lease else { return Err(Error::BrokenTransactionManager) };
+        let (instance, epoch) = (lease.instance().clone(), lease.epoch());
+        let stats = Arc::clone(lease.stats());
+        let running = stats.start(deadline.began());
+        match LoadConnection::<PgRowByRowLoadingMode>::load(&mut **lease, source) {
+            Ok(cursor) => {
+                running.succeeded(Instant::now());
+                Ok(cursor)
+            }
+            Err(error) => match errors::trouble(&error, false) {
+                trouble @ (Trouble::Lost | Trouble::NotSent) => {
+                    *dirty = true;
+                    stats.broke();
+                    let message = errors::driver_message(&error);
+                    shared.cluster.complain(&instance, epoch, Complaint::ConnectionLost, message);
+                    let harmless = trouble == Trouble::NotSent || classification.rerunnable();
+                    let outcome = if harmless { Outcome::NotApplied } else { Outcome::Unknown };
+                    Err(errors::lost(&error, &instance, outcome))
+                }
+                Trouble::Conflict | Trouble::ReadOnly | Trouble::Statement => Err(error),
+            },
+        }
+    }
+}
+
+impl AuroraConnection<PgConnection> {
+    /// Builds a transaction with an isolation level and an access mode, as
+    /// [`PgConnection::build_transaction`] does.
+    ///
+    /// A `read_only()` transaction runs on a reader, unless it is `serializable()`.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use diesel::prelude::*;
+    /// # fn report(connection: &mut aurora_diesel::AuroraConnection<PgConnection>) -> QueryResult<()> {
+    /// connection.build_transaction().repeatable_read().read_only().run(|connection| {
+    ///     // Everything here sees the same snapshot, on the same reader.
+    /// #   let _ = connection;
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    #[must_use = "a transaction builder does nothing until `run`"]
+    pub fn build_transaction(&mut self) -> TransactionBuilder<'_, Self> {
+        TransactionBuilder::new(self)
+    }
+
+    /// Runs `work` on the physical writer connection, once: nobody can tell what it may repeat.
+    fn once_on_writer<R>(
+        &mut self,
+        work: impl FnOnce(&mut PgConnection) -> Result<R, Error>,
+    ) -> QueryResult<R> {
+        let deadline = Deadline::of(self.cluster());
+        self.acquire(Need::Write, deadline)?;
+        match self.transaction.as_mut() {
+            Some(transaction) => transaction.wrote = true,
+            None => self.last_write = Some(Instant::now()),
+        }
+        let mut work = Some(work);
+        let classification = self.cluster().classify("UPDATE");
+        let statement = Statement::of_text(classification, "UPDATE");
+        self.run(&statement, |connection| match work.take() {
+            Some(work) => work(connection),
+            None => Err(Error::RollbackTransaction),
+        })
+    }
+}
+
+/// `save_changes`: an UPDATE and what it returns, on the writer.
+impl<Changes, Output> UpdateAndFetchResults<Changes, Output> for AuroraConnection<PgConnection>
+where
+    PgConnection: UpdateAndFetchResults<Changes, Output>,
+{
+    fn update_and_fetch(&mut self, changeset: Changes) -> QueryResult<Output> {
+        self.once_on_writer(|connection| connection.update_and_fetch(changeset))
+    }
+}
+
+#[cfg(feature = "r2d2")]
+impl diesel::r2d2::R2D2Connection for AuroraConnection<PgConnection> {
+    fn ping(&mut self) -> QueryResult<()> {
+        self.drop_stale();
+        Ok(())
+    }
+
+    fn is_broken(&mut self) -> bool {
+        use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
+        AnsiTransactionManager::is_broken_transaction_manager(self)
+    }
+}
+
+impl MigrationConnection for AuroraConnection<PgConnection> {
+    /// Makes the table of migrations, and keeps the session on the writer until check-in: which
+    /// migrations were applied must not be asked of a reader that is behind.
+    fn setup(&mut self) -> QueryResult<usize> {
+        self.writer()?.setup()
+    }
+}
+
+/// `COPY … FROM STDIN` runs on the writer.
+impl<T, A> ExecuteCopyFromDsl<AuroraConnection<PgConnection>> for CopyFromQuery<T, A>
+where
+    Self: ExecuteCopyFromDsl<PgConnection, Error = Error>,
+{
+    type Error = Error;
+
+    fn execute(self, connection: &mut AuroraConnection<PgConnection>) -> Result<usize, Error> {
+        connection.once_on_writer(|connection| ExecuteCopyFromDsl::execute(self, connection))
+    }
+}

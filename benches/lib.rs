@@ -1,0 +1,65 @@
+//! Measures two ways of doing the same thing against each other, on a machine that is never quiet.
+//!
+//! Both are run in turn, in short rounds of the same length, and compared round by round: what
+//! disturbs one disturbs the other.
+
+use std::time::{Duration, Instant};
+
+/// What a comparison found.
+#[derive(Clone, Copy, Debug)]
+pub struct Comparison {
+    /// Time of one operation of ours, median over the rounds.
+    pub ours: Duration,
+    /// Time of one operation of the baseline, median over the rounds.
+    pub baseline: Duration,
+    /// Median over the rounds of ours divided by the baseline.
+    pub ratio: f64,
+}
+
+/// Runs `ours` and `baseline` in turn, `rounds` times `operations` each.
+///
+/// # Panics
+///
+/// When `rounds` or `operations` is zero.
+pub fn compare(
+    rounds: usize,
+    operations: u32,
+    mut ours: impl FnMut(),
+    mut baseline: impl FnMut(),
+) -> Comparison {
+    assert!(rounds > 0 && operations > 0, "there is nothing to compare");
+    let mut results = Vec::with_capacity(rounds);
+    for round in 0..rounds + 1 {
+        // Whoever goes first may pay for what the last one left behind: take turns.
+        let (a, b) = if round % 2 == 0 {
+            let a = time(operations, &mut ours);
+            (a, time(operations, &mut baseline))
+        } else {
+            let b = time(operations, &mut baseline);
+            (time(operations, &mut ours), b)
+        };
+        // The first round warms both up.
+        if round > 0 {
+            results.push((a / operations, b / operations, a.as_secs_f64() / b.as_secs_f64()));
+        }
+    }
+    Comparison {
+        ours: median(results.iter().map(|result| result.0)),
+        baseline: median(results.iter().map(|result| result.1)),
+        ratio: median(results.iter().map(|result| result.2)),
+    }
+}
+
+fn time(operations: u32, work: &mut impl FnMut()) -> Duration {
+    let started = Instant::now();
+    for _ in 0..operations {
+        work();
+    }
+    started.elapsed()
+}
+
+fn median<T: PartialOrd + Copy>(values: impl Iterator<Item = T>) -> T {
+    let mut values: Vec<T> = values.collect();
+    values.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+    values[values.len() / 2]
+}
