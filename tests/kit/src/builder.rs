@@ -33,7 +33,7 @@ pub struct Builder {
 
 impl Builder {
     pub(crate) fn new() -> Self {
-        Self { instances: 1, synchronous: false, aurora: false, port: 5432, settings: Vec::new() }
+        Self { instances: 1, synchronous: true, aurora: false, port: 5432, settings: Vec::new() }
     }
 
     /// The number of instances, the writer included; 1 if not set.
@@ -43,7 +43,8 @@ impl Builder {
         self
     }
 
-    /// Whether a commit waits until every running reader has the write; `false` if not set.
+    /// Whether a commit waits until every running reader has the write; `true` if not set, so that
+    /// an acknowledged write survives the loss of the writer.
     ///
     /// The kit takes a reader off the list before or as it goes away, so writes never hang.
     #[must_use]

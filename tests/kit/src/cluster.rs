@@ -28,7 +28,7 @@ pub struct PgCluster {
 }
 
 impl PgCluster {
-    /// Describes a cluster to start: one instance, asynchronous, plain PostgreSQL, port 5432.
+    /// Describes a cluster to start: one instance, synchronous, plain PostgreSQL, port 5432.
     #[must_use]
     pub fn builder() -> Builder {
         Builder::new()
