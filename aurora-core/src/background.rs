@@ -34,8 +34,11 @@ impl Background {
             .enable_all()
             .build()
             .map_err(|error| {
-                Error::new(ErrorKind::Closed, "cannot start the monitoring thread; check the process's thread limit")
-                    .caused_by(error)
+                Error::new(
+                    ErrorKind::Closed,
+                    "cannot start the monitoring thread; check the process's thread limit",
+                )
+                .caused_by(error)
             })?;
         let handle = runtime.handle().clone();
         let background = Arc::new(Self { runtime: Some(runtime), handle });

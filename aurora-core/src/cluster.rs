@@ -62,6 +62,8 @@ struct Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         let _ = self.shared.commands.send(Command::Close);
+        // The runtime may end before the driver reads that: whoever listens is told here.
+        self.shared.close();
     }
 }
 
@@ -83,6 +85,20 @@ impl Cluster {
     /// Dropping the future ends the monitoring it began.
     pub async fn connect(config: Config) -> Result<Self, Error> {
         let policy = policy::of_kind(config.policy());
+        Self::connect_with(config, policy).await
+    }
+
+    /// Like [`Cluster::connect`], with a selection strategy of one's own instead of the configured
+    /// `policy`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Cluster::connect`].
+    ///
+    /// # Cancel safety
+    ///
+    /// See [`Cluster::connect`].
+    pub async fn connect_with(config: Config, policy: Box<dyn Policy>) -> Result<Self, Error> {
         let (cluster, deadline) = Self::start(config, policy)?;
         let ready = cluster.wait(deadline, |topology| startup::verdict(topology, false)).await;
         cluster.accept(ready)
@@ -106,8 +122,7 @@ impl Cluster {
     /// See [`Cluster::connect`].
     pub fn connect_blocking_with(config: Config, policy: Box<dyn Policy>) -> Result<Self, Error> {
         let (cluster, deadline) = Self::start(config, policy)?;
-        let ready =
-            cluster.wait_blocking(deadline, |topology| startup::verdict(topology, false));
+        let ready = cluster.wait_blocking(deadline, |topology| startup::verdict(topology, false));
         cluster.accept(ready)
     }
 
@@ -175,8 +190,7 @@ impl Cluster {
     /// What there is to know about every instance, ready to be printed or serialised.
     #[must_use]
     pub fn status(&self) -> Status {
-        let fallbacks =
-            [&self.0.no_reader, &self.0.not_fresh].map(|n| n.load(Ordering::Relaxed));
+        let fallbacks = [&self.0.no_reader, &self.0.not_fresh].map(|n| n.load(Ordering::Relaxed));
         Status::new(&self.snapshot(), fallbacks, Instant::now())
     }
 
@@ -429,7 +443,8 @@ impl InstanceHandle<'_> {
 
     fn unknown(&self, topology: &Topology) -> Error {
         let known: Vec<_> = topology.instances().iter().map(|i| i.id().as_str()).collect();
-        let message = format!("no instance {} in the cluster; there are: {}", self.id, known.join(", "));
+        let message =
+            format!("no instance {} in the cluster; there are: {}", self.id, known.join(", "));
         Error::new(ErrorKind::UnknownInstance, message)
     }
 }

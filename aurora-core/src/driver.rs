@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -38,13 +39,20 @@ pub(crate) struct Shared {
     pub(crate) events: Arc<EventHub>,
     pub(crate) commands: mpsc::UnboundedSender<Command>,
     pub(crate) stores: Mutex<Vec<Weak<dyn Retire>>>,
-    pub(crate) closed: std::sync::atomic::AtomicBool,
+    pub(crate) closed: AtomicBool,
 }
 
 impl Shared {
     /// Tells the engine a fact; after the cluster is closed nobody listens.
     pub(crate) fn tell(&self, input: Input) {
         let _ = self.commands.send(Command::Fact(input));
+    }
+
+    /// Wakes everybody who waits, for good.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.changed.notify(usize::MAX);
+        self.events.close();
     }
 
     fn tidy(&self, topology: &Topology, now: Instant) {
@@ -92,16 +100,16 @@ pub(crate) async fn drive(
                 // A bug in the engine: start again from what the configuration says, and keep
                 // counting generations so that nobody mistakes new snapshots for old ones.
                 let generation = shared.topology.load().generation();
-                shared.events.announce(Event::MonitorRestarted { instance: "cluster".into(), reason });
+                shared
+                    .events
+                    .announce(Event::MonitorRestarted { instance: "cluster".into(), reason });
                 engine = self::engine(&shared.config, Instant::now());
                 engine.continue_from(generation + 1);
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
     }
-    shared.closed.store(true, std::sync::atomic::Ordering::Release);
-    shared.changed.notify(usize::MAX);
-    shared.events.close();
+    shared.close();
 }
 
 /// Polls a future, turning a panic into its message.
@@ -225,7 +233,8 @@ impl<'a> Driver<'a> {
                 (id, panic_message(&*error.into_panic()))
             }
         };
-        let slot = self.monitors.iter().find(|(_, (_, task))| task.id() == id).map(|(slot, _)| *slot)?;
+        let slot =
+            self.monitors.iter().find(|(_, (_, task))| task.id() == id).map(|(slot, _)| *slot)?;
         self.monitors.remove(&slot);
         Some(Input::MonitorDied { slot, reason })
     }

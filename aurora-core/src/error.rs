@@ -1,5 +1,8 @@
 //! What went wrong, whether it may be tried again, and whether a write was applied.
 
+// A new kind must not compile until somebody has said what it means.
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use std::fmt;
 
 use crate::topology::InstanceId;
@@ -269,8 +272,7 @@ mod tests {
 
     #[test]
     fn an_outcome_that_is_known_wins_over_the_kind() {
-        let error =
-            Error::new(ErrorKind::ConnectionLost, "").with_outcome(Outcome::NotApplied);
+        let error = Error::new(ErrorKind::ConnectionLost, "").with_outcome(Outcome::NotApplied);
         assert_eq!(error.retry(), Retry::AfterTopologyChange);
         assert_eq!(error.to_string(), "the connection was lost");
     }

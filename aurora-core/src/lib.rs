@@ -10,6 +10,8 @@
 //! 5. [`Event`], [`Status`]: what happened, and how things are.
 //! 6. [`Error`], [`Outcome`], [`Retry`]: what went wrong, and what to do about it.
 
+#![warn(clippy::print_stdout)]
+
 mod background;
 mod cluster;
 mod config;

@@ -57,7 +57,9 @@ impl fmt::Display for Because {
             Self::IsReader => "a reader serves reads",
             Self::IsWriter => "only the writer can serve it",
             Self::NoReader => "no reader is usable, so the writer serves the read",
-            Self::NotFresh => "no reader is known to be fresh enough, so the writer serves the read",
+            Self::NotFresh => {
+                "no reader is known to be fresh enough, so the writer serves the read"
+            }
         })
     }
 }

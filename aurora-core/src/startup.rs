@@ -58,7 +58,7 @@ fn nobody(topology: &Topology, at_deadline: bool) -> Option<Verdict> {
     }
     if let Some(instance) = failures(FailureKind::Privilege) {
         let message = format!(
-            "{} denied a privilege: {}; GRANT it to the user of the URL (CONNECT on the database, EXECUTE on the functions of the topology)",
+            "{} denied a privilege: {}; GRANT it to the user of the URL (as in `GRANT CONNECT ON DATABASE shop TO app`)",
             instance.address,
             reason(instance)
         );

@@ -121,7 +121,7 @@ impl fmt::Display for Status {
             width = width.max(8)
         )?;
         for i in &self.instances {
-            let lag = i.lag.map_or_else(|| "unknown".to_owned(), |lag| format!("{lag:.1?}"));
+            let lag = i.lag.map_or_else(|| "unknown".to_owned(), millis);
             let health = if i.online { i.health.to_string() } else { "offline".to_owned() };
             let error = i.last_error.as_deref().unwrap_or("");
             writeln!(
@@ -141,6 +141,10 @@ impl fmt::Display for Status {
             None => Ok(()),
         }
     }
+}
+
+fn millis(lag: Duration) -> String {
+    format!("{:.1} ms", lag.as_secs_f64() * 1e3)
 }
 
 /// Where a statement would go, and why.

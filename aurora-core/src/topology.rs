@@ -35,8 +35,8 @@ impl From<String> for InstanceId {
     }
 }
 
-impl From<&InstanceId> for InstanceId {
-    fn from(id: &InstanceId) -> Self {
+impl From<&Self> for InstanceId {
+    fn from(id: &Self) -> Self {
         id.clone()
     }
 }
@@ -359,9 +359,8 @@ pub(crate) mod tests {
             instance("writer", Role::Writer, None),
             instance("fresh", Role::Reader, at(5)),
         ]);
-        let names = |slice: &[Instance]| {
-            slice.iter().map(|i| i.id.as_str().to_owned()).collect::<Vec<_>>()
-        };
+        let names =
+            |slice: &[Instance]| slice.iter().map(|i| i.id.as_str().to_owned()).collect::<Vec<_>>();
         assert_eq!(topology.writer().unwrap().id.as_str(), "writer");
         assert_eq!(names(topology.readers()), ["fresh", "old", "unknown-lag"]);
         assert_eq!(names(topology.readers_fresh_as_of(t0 + Duration::from_secs(2))), ["fresh"]);

@@ -207,7 +207,16 @@ impl<C: Physical> AuroraConnection<C> {
 
     /// Notes that a write of this session was, or may have been, applied.
     pub(crate) fn wrote(&mut self, classification: &Classification) {
-        if matches!(classification.verdict(), Verdict::Write | Verdict::Session) {
+        let may_have_written = match classification.verdict() {
+            Verdict::Write | Verdict::Session => true,
+            // It called functions nobody knows, where they can write.
+            Verdict::Read => {
+                !classification.rerunnable()
+                    && self.lease.as_ref().is_some_and(|lease| lease.role() == Role::Writer)
+            }
+            Verdict::Lock | Verdict::Transaction(_) => false,
+        };
+        if may_have_written {
             match &mut self.transaction {
                 Some(transaction) => transaction.wrote = true,
                 None => self.last_write = Some(Instant::now()),

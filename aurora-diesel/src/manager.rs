@@ -136,13 +136,13 @@ impl<C: Physical> Shared<C> {
         let breaks = instance.stats().breaks();
         let mut connection = C::open(&self.cluster, instance, timeout)
             .map_err(|error| NotConnected::Refused(error.to_string()))?;
-        let is_writer = connection.is_writer().map_err(NotConnected::from_query)?;
+        let is_writer = connection.is_writer().map_err(|error| NotConnected::from_query(&error))?;
         let expected = instance.role() == aurora_core::Role::Writer;
         if is_writer != expected {
             return Err(NotConnected::WrongRole);
         }
         if let Some(on_connect) = &self.on_connect {
-            on_connect(&mut connection).map_err(NotConnected::from_query)?;
+            on_connect(&mut connection).map_err(|error| NotConnected::from_query(&error))?;
         }
         Ok(Lease::new(connection, instance, breaks, Instant::now()))
     }
@@ -156,8 +156,8 @@ pub(crate) enum NotConnected {
 }
 
 impl NotConnected {
-    fn from_query(error: diesel::result::Error) -> Self {
-        Self::Refused(crate::errors::driver_message(&error))
+    fn from_query(error: &diesel::result::Error) -> Self {
+        Self::Refused(crate::errors::driver_message(error))
     }
 }
 

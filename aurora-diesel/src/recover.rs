@@ -27,6 +27,7 @@ const LOSSES: u32 = 3;
 const CONFLICTS: u32 = 3;
 
 /// A statement, as routing and recovery see it.
+#[derive(Clone, Copy)]
 pub(crate) struct Statement<'a> {
     classification: Classification,
     text: Text<'a>,
@@ -88,6 +89,7 @@ impl<C: Physical> AuroraConnection<C> {
         mut work: impl FnMut(&mut C) -> QueryResult<R>,
     ) -> QueryResult<R> {
         let deadline = Deadline::of(self.cluster());
+        let mut statement = *statement;
         let mut need = statement.needs(self);
         let mut history = History::default();
         loop {
@@ -99,7 +101,7 @@ impl<C: Physical> AuroraConnection<C> {
                     return Ok(result);
                 }
                 Err(error) => {
-                    need = self.recover(error, statement, need, deadline, &mut history)?
+                    need = self.recover(error, &mut statement, need, deadline, &mut history)?
                 }
             }
         }
@@ -129,7 +131,7 @@ impl<C: Physical> AuroraConnection<C> {
     fn recover(
         &mut self,
         error: Error,
-        statement: &Statement<'_>,
+        statement: &mut Statement<'_>,
         need: Need,
         deadline: Deadline,
         history: &mut History,
@@ -209,7 +211,7 @@ impl<C: Physical> AuroraConnection<C> {
         &mut self,
         error: Error,
         place: &Place,
-        statement: &Statement<'_>,
+        statement: &mut Statement<'_>,
         need: Need,
         deadline: Deadline,
         history: &mut History,
@@ -223,7 +225,11 @@ impl<C: Physical> AuroraConnection<C> {
             return Err(error);
         }
         if place.role == Role::Reader && need != Need::Write {
-            self.remember_write(statement);
+            // What it is judged by from here on: it must not be run twice, and it counts as a
+            // write of the session.
+            if let Some(write) = self.remember_write(statement) {
+                statement.classification = write;
+            }
             return Ok(Need::Write);
         }
         self.release();
@@ -251,21 +257,20 @@ impl<C: Physical> AuroraConnection<C> {
         let _ = cluster.wait_beyond_blocking(topology.generation(), until);
     }
 
-    fn remember_write(&self, statement: &Statement<'_>) {
+    /// Remembers that the statement writes; returns the verdict on it from now on.
+    fn remember_write(&self, statement: &Statement<'_>) -> Option<Classification> {
         let rendered;
         let sql = match statement.text {
             Text::Given(sql) => sql,
-            Text::Rendered(render) => match render() {
-                Ok(sql) => {
-                    rendered = sql;
-                    &rendered
-                }
-                // It was rendered to be sent: that it cannot be now would be strange, and would
-                // only mean that the next one is refused as well.
-                Err(_) => return,
-            },
+            // It was rendered to be sent: that it cannot be now would be strange, and would only
+            // mean that the next one is refused as well.
+            Text::Rendered(render) => {
+                rendered = render().ok()?;
+                &rendered
+            }
         };
         self.shared.refusals.remember(self.cluster(), sql);
+        Some(self.cluster().classify(sql))
     }
 
     /// Whether the session may leave its connection.

@@ -100,10 +100,8 @@ mod tests {
 
     #[test]
     fn negative_lag_is_none() {
-        let answer = Answer {
-            columns: vec!["lag".to_owned()],
-            rows: vec![vec![Some("-3.5".to_owned())]],
-        };
+        let answer =
+            Answer { columns: vec!["lag".to_owned()], rows: vec![vec![Some("-3.5".to_owned())]] };
         assert_eq!(answer.first_row().unwrap().millis("lag"), Ok(Some(Duration::ZERO)));
     }
 }

@@ -29,6 +29,13 @@ FROM (SELECT) AS own LEFT JOIN pg_catalog.aurora_replica_status() AS s
      OR s.session_id = 'MASTER_SESSION_ID'
      OR s.last_update_timestamp IS NULL";
 
+/// The instance's word about itself, without the topology that the user may not see.
+const OWN_SQL: &str = "\
+SELECT pg_catalog.aurora_db_instance_identifier() AS name,
+       pg_catalog.concat(pg_catalog.pg_postmaster_start_time(), '/', pg_catalog.inet_server_addr(), ':', pg_catalog.inet_server_port()) AS server,
+       NOT pg_catalog.pg_is_in_recovery() AND pg_catalog.current_setting('transaction_read_only') = 'off' AS writable,
+       NULL AS server_id, NULL AS is_writer, NULL AS lag_millis, NULL AS position";
+
 const POSITION_SQL: &str =
     "CASE WHEN s.session_id = 'MASTER_SESSION_ID' THEN s.durable_lsn ELSE s.current_read_lsn END";
 
@@ -49,6 +56,10 @@ impl Dialect for AuroraPostgres {
         &self.sql
     }
 
+    fn own_sql(&self) -> Option<&str> {
+        Some(OWN_SQL)
+    }
+
     fn report(&self, answer: &Answer) -> Result<Report, Garbage> {
         let first = answer.first_row()?;
         let name = first.shared("name")?;
@@ -60,7 +71,8 @@ impl Dialect for AuroraPostgres {
             }
         }
         // Both must say writer: after a failover the first connections may see the old topology.
-        let is_writer = own.map(|row| is_writer(&row)).transpose()?.unwrap_or(false);
+        // A topology that leaves the instance out says nothing about it.
+        let is_writer = own.map(|row| is_writer(&row)).transpose()?.unwrap_or(true);
         Ok(Report {
             // Not asked for: nobody has verified that Aurora's instances share an identifier.
             cluster: None,
@@ -91,27 +103,32 @@ fn members(answer: &Answer) -> Members {
     });
     match listed.collect::<Result<Vec<_>, Garbage>>() {
         Ok(rows) => Members::Listed(rows),
-        Err(garbage) => {
-            Members::Refused(format!("the topology cannot be read: {garbage}").into())
-        }
+        Err(garbage) => Members::Refused(format!("the topology cannot be read: {garbage}").into()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{Answer, AuroraPostgres, Dialect as _, Members};
 
-    fn answer(rows: &[(&str, &str, Option<&str>, &str, Option<&str>, Option<&str>)]) -> Answer {
-        let columns = ["name", "server", "writable", "server_id", "is_writer", "lag_millis", "position"];
-        let row = |&(name, writable, id, writer, lag, position): &(&str, &str, Option<&str>, &str, Option<&str>, Option<&str>)| {
+    type Row<'a> = (&'a str, &'a str, Option<&'a str>, &'a str, Option<&'a str>, Option<&'a str>);
+
+    fn answer(rows: &[Row<'_>]) -> Answer {
+        let columns =
+            ["name", "server", "writable", "server_id", "is_writer", "lag_millis", "position"];
+        let row = |&(name, writable, id, writer, lag, position): &(
+            &str,
+            &str,
+            Option<&str>,
+            &str,
+            Option<&str>,
+            Option<&str>,
+        )| {
             let own = |text: &str| Some(text.to_owned());
             let opt = |text: Option<&str>| text.map(String::from);
             vec![own(name), own("s"), own(writable), opt(id), own(writer), opt(lag), opt(position)]
         };
-        Answer {
-            columns: columns.map(String::from).to_vec(),
-            rows: rows.iter().map(row).collect(),
-        }
+        Answer { columns: columns.map(String::from).to_vec(), rows: rows.iter().map(row).collect() }
     }
 
     #[test]
@@ -138,10 +155,10 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_view_is_an_empty_list() {
+    fn an_empty_view_is_an_empty_list_and_takes_nothing_from_its_own_word() {
         let rows = [("a", "t", None, "f", None, None)];
         let report = AuroraPostgres::new(true).report(&answer(&rows)).unwrap();
-        assert!(!report.accepts_writes);
+        assert!(report.accepts_writes);
         assert_eq!(report.members, Members::Listed(Vec::new()));
     }
 }

@@ -23,7 +23,14 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync {
     /// lag: asked apart, they could contradict each other.
     fn probe_sql(&self) -> &str;
 
-    /// Reads the answer to [`Dialect::probe_sql`].
+    /// What to ask when the server cannot execute [`Dialect::probe_sql`], for want of a privilege
+    /// or because of what the topology holds: the instance's word about itself alone. `None`
+    /// where nothing less can be asked.
+    fn own_sql(&self) -> Option<&str> {
+        None
+    }
+
+    /// Reads the answer to [`Dialect::probe_sql`], or to [`Dialect::own_sql`].
     fn report(&self, answer: &Answer) -> Result<Report, Garbage>;
 }
 

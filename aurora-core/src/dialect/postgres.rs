@@ -72,11 +72,8 @@ impl Dialect for Postgres {
         let timeline = |text: &str| {
             u64::from_str_radix(text, 16).map_err(|_| Garbage(format!("not a timeline: {text}")))
         };
-        let members = if self.alone {
-            Members::Unlisted
-        } else {
-            Members::Suggested(suggested(answer)?)
-        };
+        let members =
+            if self.alone { Members::Unlisted } else { Members::Suggested(suggested(answer)?) };
         Ok(Report {
             cluster: own.shared("cluster")?,
             name: None,
@@ -141,8 +138,15 @@ mod tests {
 
     fn answer(rows: &[[Option<&str>; 9]]) -> Answer {
         let columns = [
-            "cluster", "server", "accepts_writes", "timeline", "position", "lag_millis",
-            "application_name", "client_addr", "port",
+            "cluster",
+            "server",
+            "accepts_writes",
+            "timeline",
+            "position",
+            "lag_millis",
+            "application_name",
+            "client_addr",
+            "port",
         ];
         Answer {
             columns: columns.map(String::from).to_vec(),

@@ -54,7 +54,13 @@ impl Engine {
 
     /// Drops the member of `slot` because that of `teller` says that it left the cluster: while
     /// the teller is there, nobody asks after it.
-    pub(super) fn drop_for(&mut self, slot: Slot, teller: Slot, now: Instant, out: &mut Vec<Output>) {
+    pub(super) fn drop_for(
+        &mut self,
+        slot: Slot,
+        teller: Slot,
+        now: Instant,
+        out: &mut Vec<Output>,
+    ) {
         let Some(index) = self.index(slot) else { return };
         let address = self.members[index].address.clone();
         let is_configured = self.configured.contains(&address);
@@ -71,6 +77,12 @@ impl Engine {
     /// Whether `address` leads to a member that is monitored under another one.
     pub(super) fn is_alias(&self, address: &Address) -> bool {
         self.aliases.iter().any(|alias| alias.address == *address)
+    }
+
+    /// The same, found out lately.
+    pub(super) fn is_fresh_alias(&self, address: &Address, now: Instant) -> bool {
+        let fresh = |alias: &Alias| alias.address == *address && !is_past(Some(alias.since), now);
+        self.aliases.iter().any(fresh)
     }
 
     /// Asks again at configured addresses when whom they led to is gone, or everybody is.

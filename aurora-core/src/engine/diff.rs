@@ -51,11 +51,7 @@ fn changes(before: &Instance, after: &Instance, events: &mut Vec<Event>) {
         });
     }
     if before.role != after.role {
-        events.push(Event::RoleChanged {
-            instance: instance(),
-            from: before.role,
-            to: after.role,
-        });
+        events.push(Event::RoleChanged { instance: instance(), from: before.role, to: after.role });
     }
     if before.online != after.online {
         events.push(Event::OnlineChanged { instance: instance(), online: after.online });

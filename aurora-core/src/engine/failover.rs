@@ -66,6 +66,11 @@ impl Engine {
             self.members.iter_mut().for_each(|member| member.reached.forget_position());
         }
         self.highest_incarnation = self.highest_incarnation.max(incarnation);
+        if self.last_elected != Some(slot) {
+            // The next loss of a writer is not the last one going on.
+            self.urgency = None;
+        }
+        self.last_elected = Some(slot);
         self.elected = Some(slot);
     }
 
@@ -82,7 +87,9 @@ impl Engine {
                 set_role(member, Role::Unknown);
                 if matches!(member.health, Health::Online | Health::Fenced) {
                     member.health = Health::Fenced;
-                    member.last_error = Some(Arc::from("it claims to be the writer, but another instance is a later one; rejoin it as a reader"));
+                    member.last_error = Some(Arc::from(
+                        "it claims to be the writer, but another instance is a later one; rejoin it as a reader",
+                    ));
                 }
             } else if member.role == Role::Writer {
                 set_role(member, Role::Unknown);

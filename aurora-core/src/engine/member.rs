@@ -76,7 +76,13 @@ pub(super) struct Member {
 }
 
 impl Member {
-    pub(super) fn new(slot: Slot, id: InstanceId, address: Address, origin: Origin, now: Instant) -> Self {
+    pub(super) fn new(
+        slot: Slot,
+        id: InstanceId,
+        address: Address,
+        origin: Origin,
+        now: Instant,
+    ) -> Self {
         Self {
             slot,
             id,

@@ -27,7 +27,13 @@ pub(super) enum Identity {
 }
 
 impl Engine {
-    pub(super) fn add_member(&mut self, id: InstanceId, address: Address, origin: Origin, now: Instant) {
+    pub(super) fn add_member(
+        &mut self,
+        id: InstanceId,
+        address: Address,
+        origin: Origin,
+        now: Instant,
+    ) {
         let slot = Slot(self.next_slot);
         self.next_slot += 1;
         let mut member = Member::new(slot, id, address, origin, now);
@@ -76,7 +82,13 @@ impl Engine {
     }
 
     /// Gives a member the name it has for itself, and the address that goes with the name.
-    fn rename(&mut self, index: usize, name: InstanceId, report: &Report, now: Instant) -> Identity {
+    fn rename(
+        &mut self,
+        index: usize,
+        name: InstanceId,
+        report: &Report,
+        now: Instant,
+    ) -> Identity {
         let own = self.address_of(name.as_str());
         let first_epoch = self.first_epoch;
         let member = &mut self.members[index];
@@ -172,7 +184,8 @@ impl Engine {
         }
         if by_writer {
             let limit = UNLISTED_LIMIT;
-            let is_listed = |member: &Member| rows.iter().any(|row| *row.name == *member.id.as_str());
+            let is_listed =
+                |member: &Member| rows.iter().any(|row| *row.name == *member.id.as_str());
             self.count_unlisted(is_listed);
             self.forget_unlisted(index, now, out, |m| {
                 m.unlisted >= limit && (m.origin == Origin::Listed || m.server.is_some())
@@ -183,9 +196,9 @@ impl Engine {
 
     fn has_writers_list(&self) -> bool {
         let writer = self.elected.and_then(|slot| self.index(slot));
-        writer.map(|index| &self.members[index]).is_some_and(|writer| {
-            writer.health == Health::Online && writer.list_fault.is_none()
-        })
+        writer
+            .map(|index| &self.members[index])
+            .is_some_and(|writer| writer.health == Health::Online && writer.list_fault.is_none())
     }
 
     /// Adds an instance that somebody told of; false when it is unknown where it is.
@@ -197,7 +210,7 @@ impl Engine {
         now: Instant,
     ) -> bool {
         let known = self.members.iter().any(|m| m.id == id)
-            || address.as_ref().is_some_and(|address| self.is_known(address));
+            || address.as_ref().is_some_and(|address| self.is_known(address, origin, now));
         match address {
             _ if known => true,
             Some(address) => {
@@ -208,13 +221,18 @@ impl Engine {
         }
     }
 
-    fn is_known(&self, address: &Address) -> bool {
+    /// Whether `address` leads to a member.
+    fn is_known(&self, address: &Address, origin: Origin, now: Instant) -> bool {
+        if self.members.iter().any(|member| member.address == *address) {
+            return true;
+        }
+        if origin == Origin::Listed {
+            // The list says that it is another instance: the name may have led astray for a while.
+            return self.is_fresh_alias(address, now);
+        }
         let ip = address.host().parse::<IpAddr>().ok();
-        let leads_to = |m: &Member| {
-            m.address == *address
-                || (ip.is_some() && m.ip == ip && m.address.port() == address.port())
-        };
-        self.members.iter().any(leads_to) || self.is_alias(address)
+        let is_there = |m: &Member| m.ip == ip && m.address.port() == address.port();
+        self.is_alias(address) || (ip.is_some() && self.members.iter().any(is_there))
     }
 
     /// Counts for whom the writer's list has no place.

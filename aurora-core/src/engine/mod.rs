@@ -4,6 +4,9 @@
 //! drives it carries out what it says. The rules it keeps each have a test of that name in
 //! `tests/rules.rs`.
 
+// A new kind of fact or failure must not compile unnoticed here.
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod alias;
 mod diff;
 mod failover;
@@ -27,6 +30,7 @@ use self::member::{Member, Origin};
 use self::membership::Identity;
 pub use self::report::Complaint;
 pub(crate) use self::report::{FailureKind, Listed, Members, ProbeFailure, Report};
+use self::unrest::Unrest;
 use crate::config::Address;
 use crate::endpoint::HostPattern;
 use crate::event::Event;
@@ -94,7 +98,11 @@ pub(crate) struct Engine {
     highest_incarnation: Option<u64>,
     elected: Option<Slot>,
     samples: Samples,
-    urgent_since: Option<Instant>,
+    /// The one that was elected last, even if it is no more.
+    last_elected: Option<Slot>,
+    /// While there is no writer that answers, and for a while after.
+    urgency: Option<Unrest>,
+    is_urgent: bool,
     /// Since when nobody answers.
     offline_since: Option<Instant>,
     rng: fastrand::Rng,
@@ -117,7 +125,9 @@ impl Engine {
             highest_incarnation: None,
             elected: None,
             samples: Samples::default(),
-            urgent_since: Some(now),
+            last_elected: None,
+            urgency: None,
+            is_urgent: true,
             offline_since: Some(now),
             rng: fastrand::Rng::with_seed(seed),
             published: Arc::new(Topology::new(Vec::new())),
@@ -227,7 +237,8 @@ impl Engine {
         let member = &mut self.members[index];
         // The log of another history (a fenced writer's, or that of a reader which still follows
         // one) says nothing about what it shows of this one.
-        let is_other = report.incarnation.is_some() && report.incarnation != self.highest_incarnation;
+        let is_other =
+            report.incarnation.is_some() && report.incarnation != self.highest_incarnation;
         if is_other || member.claim.is_some() {
             member.lag = None;
             member.reached.forget_position();

@@ -104,10 +104,9 @@ impl Engine {
     /// use answers: there is nothing to find out.)
     fn note_urgency(&mut self, now: Instant) {
         let writer = self.elected.and_then(|slot| self.index(slot));
-        if writer.is_some_and(|index| self.members[index].health == Health::Online) {
-            self.urgent_since = None;
-        } else {
-            self.urgent_since.get_or_insert(now);
+        self.is_urgent = writer.is_none_or(|index| self.members[index].health != Health::Online);
+        if self.is_urgent {
+            self.urgency = Some(Unrest::after(self.urgency, now));
         }
     }
 
@@ -148,7 +147,8 @@ impl Engine {
             return None;
         }
         let own = member.suspect_since.filter(|_| member.health == Health::Suspect);
-        let since = own.or(self.urgent_since)?;
+        let urgent = Unrest::since(self.urgency.filter(|_| self.is_urgent), now);
+        let since = own.or(urgent)?;
         let since = Unrest::since(member.unrest, now).map_or(since, |unrest| unrest.min(since));
         Some(pace(&self.settings, now.saturating_duration_since(since)))
     }

@@ -46,13 +46,16 @@ pub(super) fn pace(settings: &Settings, elapsed: Duration) -> Duration {
 }
 
 impl Engine {
-    /// Trouble with one instance: everybody is asked. False when that was done for it only just
-    /// now; then it is asked itself when its turn comes.
+    /// Trouble with one instance: everybody is asked. False when that was done for it, or it was
+    /// asked itself, only just now; then it is asked when its turn comes, and until then only
+    /// what is proven counts.
     pub(super) fn alarm(&mut self, index: usize, now: Instant) -> bool {
         let member = &mut self.members[index];
         let unrest = Unrest::after(member.unrest, now);
         let pace = pace(&self.settings, now.saturating_duration_since(unrest.since));
         let again = unrest.alarmed.map(|at| at + pace).filter(|at| *at > now);
+        let next_turn = now + self.settings.failover_interval;
+        let soon = member.not_before > now && member.not_before <= next_turn;
         let alarmed = if again.is_some() { unrest.alarmed } else { Some(now) };
         member.unrest = Some(Unrest { alarmed, ..unrest });
         match again {
@@ -62,7 +65,7 @@ impl Engine {
             }
             None => {
                 self.all_due(now);
-                true
+                !soon
             }
         }
     }

@@ -42,9 +42,7 @@ mod tests {
         let orders = [stand(vec![later(a.clone()), b.clone()]), stand(vec![a, later(b)])];
         assert_ne!(orders[0][0].id(), orders[1][0].id());
         let picked: Vec<_> = (0..6)
-            .map(|n| {
-                policy.pick(Candidates::new(&orders[n % 2]).unwrap()).id().as_str().to_owned()
-            })
+            .map(|n| policy.pick(Candidates::new(&orders[n % 2]).unwrap()).id().as_str().to_owned())
             .collect();
         assert_eq!(picked, ["a", "b", "a", "b", "a", "b"]);
     }

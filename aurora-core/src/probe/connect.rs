@@ -27,7 +27,9 @@ pub(super) async fn connect(
                 let (client, connection) = start(config, tls, address, stream).await?;
                 return Ok((client, connection, addr.ip()));
             }
-            Err(error) => failure = Some(Failure::from_io(&error, &format!("cannot connect to {addr}"))),
+            Err(error) => {
+                failure = Some(Failure::from_io(&error, &format!("cannot connect to {addr}")))
+            }
         }
     }
     Err(failure.unwrap_or_else(|| Failure::new(crate::engine::FailureKind::Other, "no address")))

@@ -38,8 +38,26 @@ impl Failure {
         Self::new(kind, format!("{doing}: {error}"))
     }
 
+    /// What is wrong with the topology, when it is the statement that the server could not
+    /// execute: the connection is good, and something less may be asked.
+    pub(super) fn fault_of_topology(&self) -> Option<String> {
+        let Self { kind, message } = self;
+        match kind {
+            FailureKind::Privilege => Some(format!(
+                "the topology may not be seen: {message}; GRANT EXECUTE on that function to the user of the URL"
+            )),
+            FailureKind::Other => Some(format!("the topology cannot be read: {message}")),
+            FailureKind::Authentication
+            | FailureKind::NotReady
+            | FailureKind::Refused
+            | FailureKind::Reset
+            | FailureKind::Silent
+            | FailureKind::TooManyConnections => None,
+        }
+    }
+
     /// Whatever ended an established connection, the connection is gone.
-    pub(super) fn as_reset(self) -> Self {
+    pub(super) fn into_reset(self) -> Self {
         Self { kind: FailureKind::Reset, message: self.message }
     }
 

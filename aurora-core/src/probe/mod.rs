@@ -16,7 +16,7 @@ pub(crate) use self::failure::Failure;
 pub(crate) use self::tls::Tls;
 use crate::config::{Address, Config};
 use crate::dialect::{self, Answer, Dialect};
-use crate::engine::{FailureKind, Report};
+use crate::engine::{FailureKind, Members, Report};
 
 /// One open monitoring connection.
 pub(crate) struct Session {
@@ -44,7 +44,8 @@ impl Prober {
     pub(crate) async fn open(&self, address: &Address) -> Result<Session, Failure> {
         let timeout = self.config.connect_timeout();
         let open = async {
-            let (client, connection, ip) = connect::connect(&self.config, &self.tls, address).await?;
+            let (client, connection, ip) =
+                connect::connect(&self.config, &self.tls, address).await?;
             let answer = ask(&client, dialect::DETECT_SQL).await?;
             let dialect = dialect::detect(self.config.dialect(), &answer)?;
             Ok(Session { client, dialect, ip, connection })
@@ -58,16 +59,32 @@ impl Prober {
 
 impl Session {
     /// Asks the instance about itself within `timeout`; also says when it was asked.
-    pub(crate) async fn ask(&self, address: &Address, timeout: Duration) -> (Instant, Result<Report, Failure>) {
+    pub(crate) async fn ask(
+        &self,
+        address: &Address,
+        timeout: Duration,
+    ) -> (Instant, Result<Report, Failure>) {
         let asked_at = now();
         let report = async {
-            let answer = ask(&self.client, self.dialect.probe_sql()).await?;
-            let mut report = self.dialect.report(&answer)?;
+            let mut report = self.report().await?;
             report.ip = Some(self.ip);
             Ok(report)
         };
         let result = within(timeout, report).await;
         (asked_at, result.unwrap_or_else(|| Err(Failure::silent(address, timeout))))
+    }
+
+    /// Asks for everything; where that fails because of the topology, for the instance itself.
+    async fn report(&self) -> Result<Report, Failure> {
+        let failure = match ask(&self.client, self.dialect.probe_sql()).await {
+            Ok(answer) => return Ok(self.dialect.report(&answer)?),
+            Err(failure) => failure,
+        };
+        let (Some(fault), Some(sql)) = (failure.fault_of_topology(), self.dialect.own_sql()) else {
+            return Err(failure);
+        };
+        let own = self.dialect.report(&ask(&self.client, sql).await?)?;
+        Ok(Report { members: Members::Refused(fault.into()), ..own })
     }
 
     /// Which dialect the server was found to speak.
@@ -79,7 +96,7 @@ impl Session {
     pub(crate) async fn closed(&mut self) -> Failure {
         match (&mut self.connection).await {
             Ok(Ok(())) => Failure::new(FailureKind::Reset, "the server closed the connection"),
-            Ok(Err(error)) => Failure::from(error).as_reset(),
+            Ok(Err(error)) => Failure::from(error).into_reset(),
             Err(_) => Failure::new(FailureKind::Reset, "the connection task ended"),
         }
     }

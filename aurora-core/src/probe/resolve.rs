@@ -12,7 +12,8 @@ pub(super) async fn resolve(address: &Address) -> Result<Vec<SocketAddr>, Failur
     let addresses: Vec<SocketAddr> = match found {
         Ok(addresses) => addresses.collect(),
         Err(error) => {
-            let message = format!("cannot resolve {}: {error}; check the host name", address.host());
+            let message =
+                format!("cannot resolve {}: {error}; check the host name", address.host());
             return Err(Failure::new(FailureKind::Other, message));
         }
     };

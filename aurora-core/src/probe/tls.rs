@@ -9,7 +9,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::config::{RootCertificates, TlsMode};
@@ -34,9 +36,7 @@ impl Tls {
         };
         let authorities = match checks {
             Checks::Nothing => None,
-            Checks::Authority | Checks::AuthorityAndName => {
-                Some(verifier(&provider, roots)?)
-            }
+            Checks::Authority | Checks::AuthorityAndName => Some(verifier(&provider, roots)?),
         };
         let verifier = Verifier { checks, authorities, provider: Arc::clone(&provider) };
         let config = ClientConfig::builder_with_provider(provider)
@@ -88,7 +88,8 @@ fn load(roots: &RootCertificates) -> Result<RootCertStore, Error> {
             for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
                 let added = store.add(certificate.map_err(unreadable)?);
                 added.map_err(|error| {
-                    let message = format!("sslrootcert {} holds no good certificate", path.display());
+                    let message =
+                        format!("sslrootcert {} holds no good certificate", path.display());
                     Error::new(ErrorKind::Tls, message).caused_by(error)
                 })?;
             }

@@ -13,7 +13,8 @@ use crate::topology::{Health, InstanceId, Role, Topology};
 type State = BTreeMap<InstanceId, (Role, Health, bool)>;
 
 fn state(topology: &Topology) -> State {
-    let entry = |i: &crate::topology::Instance| (i.id().clone(), (i.role(), i.health(), i.is_online()));
+    let entry =
+        |i: &crate::topology::Instance| (i.id().clone(), (i.role(), i.health(), i.is_online()));
     topology.instances().iter().map(entry).collect()
 }
 
@@ -86,6 +87,16 @@ fn an_instance_that_joins_under_its_own_name_has_its_whole_story_told() {
     world.advance(secs(2));
     world.server("b").writes = true;
     world.advance(secs(2));
+    replay(&world);
+}
+
+#[test]
+fn an_instance_that_is_in_use_when_it_joins_has_its_state_told() {
+    let mut world = World::new(super::defaults(), &["endpoint"]);
+    world.serve("a", Server { writes: true, ..Server::aurora("a", 1) });
+    world.dns.insert("endpoint".to_owned(), "a");
+    world.advance(secs(3));
+    assert!(world.is("a", Role::Writer, Health::Online));
     replay(&world);
 }
 

@@ -67,6 +67,20 @@ fn positions_of_the_old_history_mean_nothing_to_a_new_writer() {
 }
 
 #[test]
+fn a_new_writer_behind_the_old_ones_last_position_is_sampled_all_the_same() {
+    let mut world = World::postgres();
+    world.server("a").position = Some(900);
+    world.advance(secs(2));
+    world.crash("a");
+    world.server("b").promote(2);
+    world.server("b").position = Some(500);
+    world.server("c").position = Some(500);
+    world.until(secs(1), |w| w.writer() == Some("b"));
+    world.advance(secs(10));
+    assert!(age(&world, "c").is_some_and(|age| age <= ms(1010)), "{:?}", age(&world, "c"));
+}
+
+#[test]
 fn a_reader_of_a_fenced_writer_is_not_fresh() {
     let mut world = World::postgres();
     world.server("b").promote(2);

@@ -23,8 +23,7 @@ pub(super) fn by_cluster_endpoint() -> World {
 }
 
 fn ids(world: &World) -> Vec<String> {
-    let mut ids: Vec<_> =
-        world.topology().instances().iter().map(|i| i.id().to_string()).collect();
+    let mut ids: Vec<_> = world.topology().instances().iter().map(|i| i.id().to_string()).collect();
     ids.sort();
     ids
 }
@@ -101,7 +100,10 @@ fn a_suggested_standby_joins() {
 fn a_wrong_suggestion_never_was_a_member() {
     let mut world = World::postgres();
     world.serve("elsewhere", Server { cluster: Some("8"), ..Server::postgres(8) });
-    world.serve("closed", Server { state: State::Fails(FailureKind::Refused), ..Server::postgres(9) });
+    world.serve(
+        "closed",
+        Server { state: State::Fails(FailureKind::Refused), ..Server::postgres(9) },
+    );
     world.server("a").members = suggested(&["elsewhere", "closed", "10.9.9.9"]);
     world.advance(secs(10));
     assert_eq!(ids(&world), ["a:5432", "b:5432", "c:5432"]);
@@ -144,7 +146,10 @@ fn the_writers_address_now_leads_to_another_cluster() {
 #[test]
 fn a_member_without_an_address_is_announced() {
     let mut world = World::new(defaults(), &["a"]);
-    world.serve("a", Server { members: listed(&["a", "b"]), writes: true, ..Server::aurora("a", 1) });
+    world.serve(
+        "a",
+        Server { members: listed(&["a", "b"]), writes: true, ..Server::aurora("a", 1) },
+    );
     world.advance(secs(3));
     assert_eq!(world.writer(), Some("a"));
     assert!(world.topology().degraded().is_some_and(|why| why.contains("instance_host_pattern")));

@@ -42,7 +42,7 @@ fn the_lower_timeline_is_fenced_for_ever_even_when_the_higher_one_dies() {
     world.server("a").rejoin();
     world.server("b").restart();
     world.until(secs(2), |w| w.is("a", Role::Reader, Health::Online));
-    assert_eq!(world.writer(), Some("b"));
+    world.until(secs(2), |w| w.writer() == Some("b"));
 }
 
 #[test]
@@ -52,6 +52,9 @@ fn of_two_with_one_timeline_the_incumbent_stays() {
     world.advance(secs(30));
     assert_eq!((world.writer(), writer_changes(&world)), (Some("a"), 1));
     assert!(world.is("b", Role::Unknown, Health::Fenced));
+    let fresh = world.instance("b").fresh_as_of();
+    world.advance(secs(5));
+    assert_eq!(world.instance("b").fresh_as_of(), fresh, "what it has written is its own");
     // Only when it is lost the other one takes over.
     world.crash("a");
     world.until(ms(100), |w| w.writer() == Some("b"));

@@ -7,16 +7,18 @@ use std::time::{Duration, Instant};
 use super::defaults;
 use super::server::{Server, State};
 use crate::config::Address;
-use crate::engine::{
-    Complaint, Engine, FailureKind, Input, Output, ProbeFailure, Settings, Slot,
-};
+use crate::engine::{Complaint, Engine, FailureKind, Input, Output, ProbeFailure, Settings, Slot};
 use crate::event::Event;
 use crate::topology::{Health, Instance, Role, Topology};
 
 /// What is under way.
 enum Coming {
     /// An answer, if the server still gives it when it is due.
-    Answer { slot: Slot, address: Address, asked_at: Instant },
+    Answer {
+        slot: Slot,
+        address: Address,
+        asked_at: Instant,
+    },
     Fact(Input),
 }
 
@@ -37,6 +39,7 @@ pub(super) struct World {
     slots: HashMap<Slot, Address>,
     coming: BTreeMap<(Instant, u64), Coming>,
     sequence: u64,
+    woken_at: Instant,
 }
 
 impl World {
@@ -63,6 +66,7 @@ impl World {
             slots: HashMap::new(),
             coming: BTreeMap::new(),
             sequence: 0,
+            woken_at: start,
         }
     }
 
@@ -111,11 +115,17 @@ impl World {
 
     pub(super) fn advance(&mut self, by: Duration) {
         let end = self.now + by;
+        let mut idle = 0;
         while let Some(at) = self.next().filter(|at| *at <= end) {
             self.now = self.now.max(at);
             match self.coming.first_key_value() {
                 Some((&(due, _), _)) if due <= self.now => self.deliver(),
-                _ => self.handle(Input::Tick),
+                _ => {
+                    idle = if at <= self.woken_at { idle + 1 } else { 0 };
+                    self.woken_at = at;
+                    assert!(idle < 100, "it wants to be woken in the past for ever");
+                    self.handle(Input::Tick);
+                }
             }
         }
         self.now = end;
@@ -177,10 +187,10 @@ impl World {
             false => (self.now, Duration::from_secs(2)),
         };
         let server = self.dns.get(address.host()).and_then(|host| self.servers.get(host));
-        let (state, latency) = server.map_or(
-            (State::Fails(FailureKind::Other), Duration::from_millis(1)),
-            |server| (server.state, server.latency),
-        );
+        let (state, latency) = server
+            .map_or((State::Fails(FailureKind::Other), Duration::from_millis(1)), |server| {
+                (server.state, server.latency)
+            });
         let (after, kind) = match state {
             State::MonitorStuck => return,
             State::Up if latency < timeout => {
