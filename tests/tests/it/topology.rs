@@ -1,0 +1,7 @@
+//! The topology that the library sees is the one that is there.
+
+mod aurora;
+mod handle;
+mod members;
+mod operator;
+mod roles;
