@@ -314,6 +314,21 @@ impl Cluster {
         self.wait_blocking(deadline, newer).is_some()
     }
 
+    /// Waits on this thread until `instance` has answered a probe that was asked after `since`, or
+    /// is in another epoch, or `deadline` has passed.
+    pub fn wait_confirmed_blocking(
+        &self,
+        instance: &InstanceId,
+        epoch: u64,
+        since: Instant,
+        deadline: Instant,
+    ) {
+        let _ = self.wait_blocking(deadline, |topology| match topology.instance(instance) {
+            Some(known) if known.epoch() == epoch && known.confirmed_at() < Some(since) => None,
+            Some(_) | None => Some(()),
+        });
+    }
+
     /// Reports what went wrong on a connection to `instance` that was opened in `epoch`.
     pub fn complain(
         &self,

@@ -19,7 +19,7 @@ use crate::event::{Event, EventHub};
 use crate::monitor::{Order, monitor};
 use crate::probe::Prober;
 use crate::store::Retire;
-use crate::topology::Topology;
+use crate::topology::{InstanceId, Topology};
 
 /// How often idle connections are looked through for old ones.
 const TIDY_INTERVAL: Duration = Duration::from_secs(5);
@@ -97,14 +97,15 @@ pub(crate) async fn drive(
         match catch_unwind(run).await {
             Ok(()) => break,
             Err(reason) => {
-                // A bug in the engine: start again from what the configuration says, and keep
-                // counting generations so that nobody mistakes new snapshots for old ones.
-                let generation = shared.topology.load().generation();
-                shared
-                    .events
-                    .announce(Event::MonitorRestarted { instance: "cluster".into(), reason });
-                engine = self::engine(&shared.config, Instant::now());
-                engine.continue_from(generation + 1);
+                let instance = InstanceId::from("cluster");
+                shared.events.announce(Event::MonitorRestarted { instance, reason });
+                engine = engine.successor(fastrand::u64(..), Instant::now());
+                // Facts for the engine that was: the new one numbers its instances anew.
+                while let Ok(command) = commands.try_recv() {
+                    if matches!(command, Command::Close) {
+                        return shared.close();
+                    }
+                }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
@@ -237,5 +238,20 @@ impl<'a> Driver<'a> {
             self.monitors.iter().find(|(_, (_, task))| task.id() == id).map(|(slot, _)| *slot)?;
         self.monitors.remove(&slot);
         Some(Input::MonitorDied { slot, reason })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_told_and_not_passed_on() {
+        let told = catch_unwind(AssertUnwindSafe(async {
+            tokio::task::yield_now().await;
+            panic!("a bug in {}", "the engine");
+        }));
+        assert_eq!(told.await, Err::<(), _>("a bug in the engine".to_owned()));
+        assert_eq!(catch_unwind(AssertUnwindSafe(async { 7 })).await, Ok(7));
     }
 }

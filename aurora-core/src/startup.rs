@@ -64,6 +64,10 @@ fn nobody(topology: &Topology, at_deadline: bool) -> Option<Verdict> {
         );
         return Some(failed(ErrorKind::Privilege, message, instance));
     }
+    if let Some(instance) = failures(FailureKind::Tls) {
+        let message = format!("{}: {}", instance.address, reason(instance));
+        return Some(failed(ErrorKind::Tls, message, instance));
+    }
     // Somebody is starting, or full: that passes.
     let passing = failures(FailureKind::NotReady).or(failures(FailureKind::TooManyConnections));
     if passing.is_some() && !at_deadline {

@@ -3,7 +3,6 @@
 //! Generic over the driver's connection: adapters open connections, the store keeps the idle ones
 //! and refuses those that must not be used again.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,10 +14,16 @@ use crate::topology::{Health, Instance, InstanceId, Role, Topology};
 
 /// Idle physical connections, the last one returned first (its caches are warm).
 pub struct Store<C> {
-    shelves: Mutex<HashMap<InstanceId, Vec<Idle<C>>>>,
+    /// One shelf per instance: so few that looking through them is cheaper than hashing a name.
+    shelves: Mutex<Vec<Shelf<C>>>,
     max_idle: usize,
     idle_timeout: Duration,
     max_lifetime: Option<Duration>,
+}
+
+struct Shelf<C> {
+    instance: InstanceId,
+    idle: Vec<Idle<C>>,
 }
 
 struct Idle<C> {
@@ -31,7 +36,9 @@ struct Idle<C> {
 /// Dropping it closes the connection; [`Store::put`] keeps it for the next one.
 #[must_use = "dropping a lease closes the connection"]
 pub struct Lease<C> {
-    connection: C,
+    /// On the heap: a lease goes from hand to hand with every statement, and drivers' connections
+    /// are large.
+    connection: Box<C>,
     instance: InstanceId,
     role: Role,
     epoch: u64,
@@ -61,7 +68,7 @@ impl<C> Lease<C> {
     pub fn new(connection: C, instance: &Instance, breaks: u64, now: Instant) -> Self {
         instance.stats.opened();
         Self {
-            connection,
+            connection: Box::new(connection),
             instance: instance.id.clone(),
             role: instance.role,
             epoch: instance.epoch,
@@ -143,7 +150,7 @@ impl<C> Store<C> {
     /// An idle connection to `instance` that may be used, if there is one.
     pub fn take(&self, instance: &Instance, now: Instant) -> Option<Lease<C>> {
         loop {
-            let idle = self.lock().get_mut(&instance.id)?.pop()?;
+            let idle = shelf_of(&mut self.lock(), &instance.id)?.pop()?;
             // Refused ones are closed here, where the lock is not held.
             if idle.lease.is_current(instance) && !self.is_old(&idle, now) {
                 return Some(idle.lease);
@@ -158,16 +165,20 @@ impl<C> Store<C> {
             return;
         }
         let mut shelves = self.lock();
-        let shelf = match shelves.get_mut(&lease.instance) {
-            Some(shelf) => shelf,
-            None => shelves.entry(lease.instance.clone()).or_default(),
+        let surplus = match shelf_of(&mut shelves, &lease.instance) {
+            Some(shelf) if shelf.len() >= self.max_idle => Some(lease),
+            Some(shelf) => {
+                shelf.push(Idle { lease, since: now });
+                None
+            }
+            None if self.max_idle == 0 => Some(lease),
+            None => {
+                let instance = lease.instance.clone();
+                shelves.push(Shelf { instance, idle: vec![Idle { lease, since: now }] });
+                None
+            }
         };
-        let surplus = if shelf.len() < self.max_idle {
-            shelf.push(Idle { lease, since: now });
-            None
-        } else {
-            Some(lease)
-        };
+        // Closed where the lock is not held.
         drop(shelves);
         drop(surplus);
     }
@@ -175,7 +186,7 @@ impl<C> Store<C> {
     /// How many connections to `instance` are idle.
     #[must_use]
     pub fn idle(&self, instance: &InstanceId) -> usize {
-        self.lock().get(instance).map_or(0, Vec::len)
+        shelf_of(&mut self.lock(), instance).map_or(0, |idle| idle.len())
     }
 
     fn is_old(&self, idle: &Idle<C>, now: Instant) -> bool {
@@ -184,27 +195,32 @@ impl<C> Store<C> {
             || self.max_lifetime.is_some_and(|limit| age >= limit)
     }
 
-    // A panic while the lock is held (allocation) leaves a map that is still a map.
-    fn lock(&self) -> MutexGuard<'_, HashMap<InstanceId, Vec<Idle<C>>>> {
+    // A panic while the lock is held (allocation) leaves shelves that are still shelves.
+    fn lock(&self) -> MutexGuard<'_, Vec<Shelf<C>>> {
         self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn shelf_of<'a, C>(shelves: &'a mut [Shelf<C>], id: &InstanceId) -> Option<&'a mut Vec<Idle<C>>> {
+    shelves.iter_mut().find(|shelf| shelf.instance == *id).map(|shelf| &mut shelf.idle)
 }
 
 impl<C: Send> Retire for Store<C> {
     fn retire(&self, topology: &Topology, now: Instant) {
         let mut gone = Vec::new();
         let mut shelves = self.lock();
-        for (id, shelf) in shelves.iter_mut() {
-            let instance = topology.instance(id).filter(|i| i.health != Health::Lost);
+        for shelf in shelves.iter_mut() {
+            let instance = topology.instance(&shelf.instance).filter(|i| i.health != Health::Lost);
             let keep = |idle: &Idle<C>| {
                 instance.is_some_and(|instance| idle.lease.is_current(instance))
                     && !self.is_old(idle, now)
             };
-            let (kept, out): (Vec<_>, Vec<_>) = std::mem::take(shelf).into_iter().partition(keep);
-            *shelf = kept;
+            let (kept, out): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut shelf.idle).into_iter().partition(keep);
+            shelf.idle = kept;
             gone.extend(out);
         }
-        shelves.retain(|_, shelf| !shelf.is_empty());
+        shelves.retain(|shelf| !shelf.idle.is_empty());
         drop(shelves);
         drop(gone);
     }
@@ -213,7 +229,8 @@ impl<C: Send> Retire for Store<C> {
 impl<C> fmt::Debug for Store<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shelves = self.lock();
-        f.debug_map().entries(shelves.iter().map(|(id, shelf)| (id, shelf.len()))).finish()
+        let counts = shelves.iter().map(|shelf| (&shelf.instance, shelf.idle.len()));
+        f.debug_map().entries(counts).finish()
     }
 }
 

@@ -123,6 +123,7 @@ pub struct Instance {
     pub(crate) health: Health,
     pub(crate) epoch: u64,
     pub(crate) online: bool,
+    pub(crate) confirmed_at: Option<Instant>,
     pub(crate) fresh_as_of: Option<Instant>,
     pub(crate) lag: Option<Duration>,
     pub(crate) last_error: Option<Arc<str>>,
@@ -174,6 +175,12 @@ impl Instance {
     #[must_use]
     pub fn is_online(&self) -> bool {
         self.online
+    }
+
+    /// When it was last asked about itself with success; `None` is never.
+    #[must_use]
+    pub fn confirmed_at(&self) -> Option<Instant> {
+        self.confirmed_at
     }
 
     /// Everything acknowledged before this moment is visible on it; `None` is unknown.
@@ -337,6 +344,7 @@ pub(crate) mod tests {
             health: Health::Online,
             epoch: 1,
             online: true,
+            confirmed_at: None,
             fresh_as_of,
             lag: None,
             last_error: None,

@@ -34,8 +34,10 @@ use crate::transaction::Transaction;
 ///   twice: when its connection was lost, [`crate::outcome`] says whether it was applied.
 ///
 /// The traits of Diesel are implemented as far as their bounds allow. What needs the physical
-/// connection (`COPY TO`, notifications, `build_transaction` of `PgConnection`, …) finds it behind
-/// [`AuroraConnection::writer`].
+/// connection (`COPY TO`, notifications, …) finds it behind [`AuroraConnection::writer`].
+/// `COPY FROM` wants the session itself: `copy.execute(&mut **pooled)`, because Diesel implements
+/// it for the connections of its own manager only. Not implemented are the traits behind
+/// `#[derive(MultiConnection)]`, which need a server before there is a connection to one.
 ///
 /// # Examples
 ///
@@ -48,7 +50,7 @@ use crate::transaction::Transaction;
 /// let manager = AuroraConnectionManager::<PgConnection>::from_url("postgres://app:secret@db1,db2/shop")?;
 /// let mut connection = manager.session();
 /// // Runs on a reader:
-/// let answer: i64 = diesel::select(diesel::dsl::sql::<BigInt>("6 * 7")).get_result(&mut connection)?;
+/// let answer: i64 = diesel::select(diesel::dsl::sql::<BigInt>("6::bigint * 7")).get_result(&mut connection)?;
 /// // Runs on the writer:
 /// diesel::sql_query("UPDATE carts SET open = false").execute(&mut connection)?;
 /// # Ok(())

@@ -163,9 +163,9 @@ fn database_error(
     Error::DatabaseError(kind, Box::new(Information { message, details: facts.write(), remedy }))
 }
 
-/// The driver's message without the line ends it comes with.
+/// The first line of the driver's message; libpq goes on to guess at what that probably means.
 pub(crate) fn driver_message(error: &Error) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+    error.to_string().lines().next().unwrap_or_default().trim().to_owned()
 }
 
 struct Information {

@@ -85,6 +85,12 @@ impl<C: Physical> AuroraConnection<C> {
             NotConnected::WrongRole => {
                 (Some(Complaint::WrongRole), "its role is not the one it is known for".to_owned())
             }
+            // No fault of the instance, and no other one would do better.
+            NotConnected::NotPrepared(message) => {
+                let text = format!("on_connect failed on a new connection: {message}");
+                let error = aurora_core::Error::new(ErrorKind::Statement, text).on(instance.id());
+                return Err(errors::from_core(&error));
+            }
             NotConnected::Refused(message) => match refusal(&message) {
                 Some(ErrorKind::TooManyConnections) => (None, message),
                 Some(kind) => {

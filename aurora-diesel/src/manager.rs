@@ -10,6 +10,7 @@ use diesel::connection::{AnsiTransactionManager, LoadConnection};
 use diesel::result::{ConnectionResult, QueryResult};
 
 use crate::connection::AuroraConnection;
+use crate::errors::Trouble;
 use crate::intent::Refusals;
 
 /// A connection of Diesel's own that sessions lease: [`diesel::PgConnection`].
@@ -142,7 +143,7 @@ impl<C: Physical> Shared<C> {
             return Err(NotConnected::WrongRole);
         }
         if let Some(on_connect) = &self.on_connect {
-            on_connect(&mut connection).map_err(|error| NotConnected::from_query(&error))?;
+            on_connect(&mut connection).map_err(|error| NotConnected::from_preparation(&error))?;
         }
         Ok(Lease::new(connection, instance, breaks, Instant::now()))
     }
@@ -151,11 +152,23 @@ impl<C: Physical> Shared<C> {
 /// Why there is no new connection.
 #[derive(Debug)]
 pub(crate) enum NotConnected {
+    /// The user's `on_connect` failed on a connection that works.
+    NotPrepared(String),
     Refused(String),
     WrongRole,
 }
 
 impl NotConnected {
+    fn from_preparation(error: &diesel::result::Error) -> Self {
+        let message = crate::errors::driver_message(error);
+        match crate::errors::trouble(error, false) {
+            Trouble::Lost | Trouble::NotSent => Self::Refused(message),
+            Trouble::Conflict | Trouble::ReadOnly | Trouble::Statement => {
+                Self::NotPrepared(message)
+            }
+        }
+    }
+
     fn from_query(error: &diesel::result::Error) -> Self {
         Self::Refused(crate::errors::driver_message(error))
     }

@@ -246,15 +246,11 @@ impl<C: Physical> AuroraConnection<C> {
     /// Has the instance asked again about its role, and waits for the answer.
     fn doubt_role(&self, place: &Place, deadline: Deadline) {
         let cluster = self.cluster();
-        let topology = cluster.topology();
-        let known = topology.instance(&place.instance);
-        if known.is_none_or(|instance| instance.epoch() != place.epoch) {
-            return;
-        }
+        let now = Instant::now();
         let message = "it refused a write";
         cluster.complain(&place.instance, place.epoch, Complaint::WrongRole, message);
-        let until = deadline.at().min(Instant::now() + cluster.config().probe_timeout());
-        let _ = cluster.wait_beyond_blocking(topology.generation(), until);
+        let until = deadline.at().min(now + cluster.config().probe_timeout());
+        cluster.wait_confirmed_blocking(&place.instance, place.epoch, now, until);
     }
 
     /// Remembers that the statement writes; returns the verdict on it from now on.

@@ -21,14 +21,17 @@ pub(super) struct Postgres {
 /// * `server`: start time and listening address tell one run of one server from all others.
 /// * `accepts_writes`: `transaction_read_only` is on in recovery, and where an administrator has
 ///   set `default_transaction_read_only`.
-/// * `timeline`: the first eight digits of a log file's name; only a writer can be asked.
+/// * `timeline`: the first eight digits of a log file's name on a writer; on a reader what it
+///   receives, which is NULL without the privileges of `pg_read_all_stats`.
 /// * `lag_millis`: zero when everything received is replayed, so that it does not grow on an
 ///   idle cluster; unknown without a running receiver.
 const SELF_SQL: &str = "\
 SELECT {cluster} AS cluster,
        pg_catalog.concat(pg_catalog.pg_postmaster_start_time(), '/', pg_catalog.inet_server_addr(), ':', pg_catalog.inet_server_port()) AS server,
        NOT r.recovering AND pg_catalog.current_setting('transaction_read_only') = 'off' AS accepts_writes,
-       CASE WHEN NOT r.recovering THEN pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8) END AS timeline,
+       CASE WHEN NOT r.recovering THEN pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8)
+            ELSE (SELECT pg_catalog.to_hex(received_tli) FROM pg_catalog.pg_stat_wal_receiver)
+       END AS timeline,
        CASE WHEN r.recovering THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_lsn() END - '0/0'::pg_catalog.pg_lsn AS position,
        CASE WHEN NOT r.recovering THEN 0
             WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_stat_wal_receiver) THEN NULL

@@ -75,7 +75,8 @@ impl Engine {
             | FailureKind::NotReady
             | FailureKind::Other
             | FailureKind::Privilege
-            | FailureKind::Silent => {}
+            | FailureKind::Silent
+            | FailureKind::Tls => {}
         }
         // A report that comes later than any deadline allows tells of our own delay: it must not
         // count as time that the instance was silent.

@@ -58,6 +58,8 @@ pub(super) struct Member {
     pub(super) lost_since: Option<Instant>,
     pub(super) unrest: Option<Unrest>,
     pub(super) probe_asked: Option<Instant>,
+    /// When the last probe that it answered was asked.
+    pub(super) confirmed_at: Option<Instant>,
     pub(super) next_probe: Instant,
     /// However urgent, no probe before this moment.
     pub(super) not_before: Instant,
@@ -102,6 +104,7 @@ impl Member {
             lost_since: None,
             unrest: None,
             probe_asked: None,
+            confirmed_at: None,
             next_probe: now,
             not_before: now,
             deaths: 0,
@@ -135,6 +138,7 @@ impl Member {
             health: self.health,
             epoch: self.epoch,
             online: self.online,
+            confirmed_at: self.confirmed_at,
             fresh_as_of: self.reached.fresh_as_of(),
             lag: if elected { Some(Duration::ZERO) } else { self.lag },
             last_error: self.last_error.clone(),

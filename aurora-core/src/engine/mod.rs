@@ -144,7 +144,7 @@ impl Engine {
 
     /// Numbers its snapshots from `generation` on: it takes the place of another engine, and no
     /// connection of that one's epochs passes for one of its own.
-    pub(crate) fn continue_from(&mut self, generation: u64) {
+    fn continue_from(&mut self, generation: u64) {
         // One fact makes one generation, and raises the epoch of an instance by four at most (a
         // loss, a new process, a new role, a new address).
         self.first_epoch = generation.saturating_mul(4);
@@ -152,6 +152,16 @@ impl Engine {
             member.epoch = member.epoch.max(self.first_epoch);
         }
         self.published = Arc::new(self.snapshot(generation));
+    }
+
+    /// The engine that takes this one's place after a bug in it: it knows nothing but the
+    /// configured addresses, which cluster they lead to, and whose time as a writer is over.
+    pub(crate) fn successor(&self, seed: u64, now: Instant) -> Self {
+        let mut heir = Self::new(self.settings.clone(), &self.configured, seed, now);
+        heir.cluster.clone_from(&self.cluster);
+        heir.highest_incarnation = self.highest_incarnation;
+        heir.continue_from(self.published.generation + 1);
+        heir
     }
 
     /// The snapshot published last.
@@ -212,6 +222,7 @@ impl Engine {
         }
         let index = match self.identify(index, &report, now, out) {
             Identity::Member(index) => {
+                self.members[index].confirmed_at = Some(asked_at);
                 self.recovered(index, &report);
                 self.take_word(index, &report);
                 self.elect();

@@ -48,7 +48,6 @@ pub(crate) enum Members {
 pub(crate) struct Listed {
     pub(crate) name: Arc<str>,
     pub(crate) is_writer: bool,
-    pub(crate) lag: Option<Duration>,
 }
 
 /// Why a probe got no answer.
@@ -75,6 +74,8 @@ pub(crate) enum FailureKind {
     Reset,
     /// No answer within the deadline.
     Silent,
+    /// TLS could not be agreed on, or the certificate was not accepted.
+    Tls,
     /// The server has no connection slot left (53300): it is alive.
     TooManyConnections,
 }
@@ -83,7 +84,7 @@ impl FailureKind {
     /// Whether a live server answered, and will give the same answer until something changes.
     pub(super) fn is_answer(self) -> bool {
         match self {
-            Self::Authentication | Self::Privilege | Self::TooManyConnections => true,
+            Self::Authentication | Self::Privilege | Self::Tls | Self::TooManyConnections => true,
             Self::NotReady | Self::Other | Self::Refused | Self::Reset | Self::Silent => false,
         }
     }

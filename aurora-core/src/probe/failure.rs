@@ -52,6 +52,7 @@ impl Failure {
             | FailureKind::Refused
             | FailureKind::Reset
             | FailureKind::Silent
+            | FailureKind::Tls
             | FailureKind::TooManyConnections => None,
         }
     }
@@ -83,10 +84,34 @@ impl From<tokio_postgres::Error> for Failure {
             return Self::new(FailureKind::Reset, "the connection is closed");
         }
         let cause = std::error::Error::source(&error);
+        if let Some(message) = tls_message(&error, cause) {
+            return Self::new(FailureKind::Tls, message);
+        }
         if let Some(io) = cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
             return Self::from_io(io, "connection");
         }
         let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
         Self::new(FailureKind::Other, format!("{error}{cause}"))
+    }
+}
+
+/// What to say of a failure of TLS, if it is one.
+fn tls_message(
+    error: &tokio_postgres::Error,
+    cause: Option<&(dyn std::error::Error + 'static)>,
+) -> Option<String> {
+    let cause = cause?;
+    let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    let refused = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match refused {
+        Some(rustls::Error::InvalidCertificate(why)) => Some(format!(
+            "the server's certificate is not accepted ({why}): set sslrootcert to the PEM file of its authority (Amazon RDS: the bundle that Amazon publishes), and connect by the name in the certificate"
+        )),
+        Some(other) => Some(format!("TLS failed: {other}")),
+        // The driver gives no kind for this one, only words.
+        None if cause.to_string().contains("does not support TLS") => Some(
+            "the server does not support TLS: enable it there, or set sslmode=prefer".to_owned(),
+        ),
+        None => error.to_string().contains("TLS handshake").then(|| format!("TLS failed: {cause}")),
     }
 }

@@ -102,11 +102,7 @@ impl Server {
 
 /// An Aurora topology; the first name is the writer's.
 pub(super) fn listed(names: &[&str]) -> Members {
-    let row = |(n, name): (usize, &&str)| Listed {
-        name: Arc::from(*name),
-        is_writer: n == 0,
-        lag: Some(ms(10)),
-    };
+    let row = |(n, name): (usize, &&str)| Listed { name: Arc::from(*name), is_writer: n == 0 };
     Members::Listed(names.iter().enumerate().map(row).collect())
 }
 

@@ -46,6 +46,27 @@ fn the_lower_timeline_is_fenced_for_ever_even_when_the_higher_one_dies() {
 }
 
 #[test]
+fn an_engine_that_takes_over_after_a_bug_still_fences_the_old_writer() {
+    let mut world = World::postgres();
+    world.server("b").promote(2);
+    world.until(secs(2), |w| w.writer() == Some("b"));
+    world.crash("b");
+    world.server("a").restart();
+    let before = world.topology();
+    world.replace_engine();
+    let after = world.topology();
+    assert!(after.generation() > before.generation());
+    for instance in before.instances() {
+        let heir = after.instance(instance.id()).unwrap();
+        assert!(heir.epoch() > instance.epoch(), "no connection passes for one of its own");
+    }
+    world.advance(secs(30));
+    assert!(world.topology().writer().is_none(), "writes of a would be lost");
+    world.server("b").restart();
+    world.until(secs(2), |w| w.writer() == Some("b"));
+}
+
+#[test]
 fn of_two_with_one_timeline_the_incumbent_stays() {
     let mut world = World::postgres();
     world.server("b").promote(1);

@@ -208,6 +208,14 @@ impl World {
         self.push(at, Coming::Fact(input));
     }
 
+    /// The engine died of a bug: another one takes its place, with monitors of its own.
+    pub(super) fn replace_engine(&mut self) {
+        self.engine = self.engine.successor(2, self.now);
+        self.open.clear();
+        self.slots.clear();
+        self.coming.clear();
+    }
+
     fn push(&mut self, at: Instant, coming: Coming) {
         self.sequence += 1;
         self.coming.insert((at, self.sequence), coming);
