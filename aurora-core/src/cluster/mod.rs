@@ -1,28 +1,29 @@
 //! [`Cluster`]: what an application holds.
 
+mod adapter;
+mod instance;
+
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
-use event_listener::Listener as _;
 use tokio::sync::mpsc;
 
+pub use self::instance::InstanceHandle;
 use crate::background::Background;
 use crate::config::{Config, UnknownFunctions};
 use crate::driver::{self, Command, Shared};
-use crate::engine::{Complaint, Input};
 use crate::error::{Error, ErrorKind};
 use crate::event::{EventHub, Events};
 use crate::policy::{self, Policy};
 use crate::probe::Prober;
-use crate::route::{Because, Missing, Need, route};
-use crate::sql::{Classification, Rules, StatementCache, Target};
+use crate::route::{Missing, Need, route};
+use crate::sql::{Rules, StatementCache, Target};
 use crate::startup::{self, Verdict};
 use crate::status::{Explanation, Status};
-use crate::store::Store;
-use crate::topology::{Instance, InstanceId, Topology};
+use crate::topology::{InstanceId, Topology};
 
 /// How many statements' verdicts are remembered.
 const CACHED_STATEMENTS: usize = 4096;
@@ -202,7 +203,7 @@ impl Cluster {
 
     /// The instance called `id`, for an operator to take out of use and bring back.
     pub fn instance(&self, id: impl Into<InstanceId>) -> InstanceHandle<'_> {
-        InstanceHandle { cluster: self, id: id.into() }
+        InstanceHandle::new(self, id.into())
     }
 
     /// Waits until there is a writer that takes writes, for at most `timeout`; returns its name.
@@ -250,150 +251,6 @@ impl Cluster {
     }
 }
 
-/// What adapters need beyond what applications do.
-impl Cluster {
-    /// A store of idle connections that the cluster empties of those that are out of use.
-    #[must_use]
-    pub fn new_store<C: Send + 'static>(&self) -> Arc<Store<C>> {
-        let store = Arc::new(Store::new(self.config()));
-        let weak: Weak<Store<C>> = Arc::downgrade(&store);
-        self.0.shared.stores.lock().unwrap_or_else(PoisonError::into_inner).push(weak);
-        store
-    }
-
-    /// The verdict on a statement's text, remembered.
-    #[must_use]
-    pub fn classify(&self, sql: &str) -> Classification {
-        self.0.statements.classify(sql, &self.0.rules)
-    }
-
-    /// Remembers that a reader refused the statement: from now on it is a write.
-    pub fn remember_write(&self, sql: &str) {
-        self.0.statements.remember_write(sql);
-    }
-
-    /// Picks the instance of `topology` that serves `need`; `None` when there is none now.
-    #[must_use]
-    pub fn route<'a>(&self, topology: &'a Topology, need: Need) -> Option<&'a Instance> {
-        let fallback = self.config().reader_fallback();
-        let (instance, because) = route(topology, need, fallback, &*self.0.policy).ok()?;
-        match because {
-            Because::NoReader => self.0.no_reader.fetch_add(1, Ordering::Relaxed),
-            Because::NotFresh => self.0.not_fresh.fetch_add(1, Ordering::Relaxed),
-            Because::IsReader | Because::IsWriter => 0,
-        };
-        Some(instance)
-    }
-
-    /// Waits on this thread until an instance serves `need`, until `deadline`; returns the
-    /// topology in which it does.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::NoWriter`] or [`ErrorKind::NoReader`] at the deadline, [`ErrorKind::Closed`].
-    pub fn wait_for_blocking(&self, need: Need, deadline: Instant) -> Result<Arc<Topology>, Error> {
-        let fallback = self.config().reader_fallback();
-        let mut missing = Missing::Writer;
-        let found = self.wait_blocking(deadline, |topology| {
-            match route(topology, need, fallback, &*self.0.policy) {
-                Ok(_) => Some(Arc::clone(topology)),
-                Err(what) => {
-                    missing = what;
-                    None
-                }
-            }
-        });
-        found.ok_or_else(|| self.missing(missing))
-    }
-
-    /// Waits on this thread until the topology is another one than that of `generation`, until
-    /// `deadline`; false when the time has passed.
-    #[must_use]
-    pub fn wait_beyond_blocking(&self, generation: u64, deadline: Instant) -> bool {
-        let newer = |topology: &Arc<Topology>| (topology.generation() > generation).then_some(());
-        self.wait_blocking(deadline, newer).is_some()
-    }
-
-    /// Waits on this thread until `instance` has answered a probe that was asked after `since`, or
-    /// is in another epoch, or `deadline` has passed.
-    pub fn wait_confirmed_blocking(
-        &self,
-        instance: &InstanceId,
-        epoch: u64,
-        since: Instant,
-        deadline: Instant,
-    ) {
-        let _ = self.wait_blocking(deadline, |topology| match topology.instance(instance) {
-            Some(known) if known.epoch() == epoch && known.confirmed_at() < Some(since) => None,
-            Some(_) | None => Some(()),
-        });
-    }
-
-    /// Reports what went wrong on a connection to `instance` that was opened in `epoch`.
-    pub fn complain(
-        &self,
-        instance: &InstanceId,
-        epoch: u64,
-        complaint: Complaint,
-        message: impl Into<String>,
-    ) {
-        let message = message.into().into();
-        let instance = instance.clone();
-        self.0.shared.tell(Input::Complained { instance, epoch, complaint, message });
-    }
-
-    /// The error for a statement that found nothing to serve it.
-    fn missing(&self, missing: Missing) -> Error {
-        if self.0.shared.closed.load(Ordering::Acquire) {
-            return Error::new(ErrorKind::Closed, "the cluster handle was closed");
-        }
-        startup::missing(&self.snapshot(), missing)
-    }
-
-    fn wait_blocking<R>(
-        &self,
-        deadline: Instant,
-        mut look: impl FnMut(&Arc<Topology>) -> Option<R>,
-    ) -> Option<R> {
-        let shared = &self.0.shared;
-        loop {
-            // Listen first and look then, so that no change in between is slept through.
-            let listener = shared.changed.listen();
-            if let Some(found) = look(&shared.topology.load_full()) {
-                return Some(found);
-            }
-            if shared.closed.load(Ordering::Acquire) || Instant::now() >= deadline {
-                return None;
-            }
-            listener.wait_deadline(deadline);
-        }
-    }
-
-    async fn wait<R>(
-        &self,
-        deadline: Instant,
-        mut look: impl FnMut(&Arc<Topology>) -> Option<R>,
-    ) -> Option<R> {
-        let shared = &self.0.shared;
-        loop {
-            let listener = shared.changed.listen();
-            if let Some(found) = look(&shared.topology.load_full()) {
-                return Some(found);
-            }
-            if shared.closed.load(Ordering::Acquire) {
-                return None;
-            }
-            // The timer is the background runtime's: the caller's may have none.
-            let timer = async move { tokio::time::sleep_until(deadline.into()).await };
-            let mut timer = self.0._background.handle().spawn(timer);
-            tokio::select! {
-                () = listener => timer.abort(),
-                _ = &mut timer => return look(&shared.topology.load_full()),
-            }
-        }
-    }
-}
-
 fn writer_id(topology: &Arc<Topology>) -> Option<InstanceId> {
     topology.writer().map(|writer| writer.id().clone())
 }
@@ -404,62 +261,5 @@ impl fmt::Debug for Cluster {
             .field("config", self.config())
             .field("topology", &*self.snapshot())
             .finish_non_exhaustive()
-    }
-}
-
-/// One instance of a [`Cluster`], as an operator sees it.
-#[derive(Clone, Debug)]
-pub struct InstanceHandle<'a> {
-    cluster: &'a Cluster,
-    id: InstanceId,
-}
-
-impl InstanceHandle<'_> {
-    /// Takes the instance out of use: no new statement is sent to it until
-    /// [`InstanceHandle::bring_online`]. Statements and transactions under way end undisturbed.
-    ///
-    /// Writes wait while the writer is out of use.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::UnknownInstance`] when the cluster has no instance of that name.
-    pub fn take_offline(&self) -> Result<(), Error> {
-        self.set_online(false)
-    }
-
-    /// Brings the instance back into use.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::UnknownInstance`] when the cluster has no instance of that name.
-    pub fn bring_online(&self) -> Result<(), Error> {
-        self.set_online(true)
-    }
-
-    /// Waits until the change is in force, so that the next statement sees it.
-    fn set_online(&self, online: bool) -> Result<(), Error> {
-        let cluster = self.cluster;
-        let topology = cluster.topology();
-        if topology.instance(&self.id).is_none() {
-            return Err(self.unknown(&topology));
-        }
-        let instance = self.id.clone();
-        cluster.0.shared.tell(Input::SetOnline { instance, online });
-        let done = |topology: &Arc<Topology>| match topology.instance(&self.id) {
-            Some(instance) => (instance.is_online() == online).then_some(true),
-            None => Some(false),
-        };
-        match cluster.wait_blocking(Instant::now() + Duration::from_secs(1), done) {
-            Some(true) => Ok(()),
-            Some(false) => Err(self.unknown(&cluster.topology())),
-            None => Err(Error::new(ErrorKind::Closed, "the cluster handle was closed")),
-        }
-    }
-
-    fn unknown(&self, topology: &Topology) -> Error {
-        let known: Vec<_> = topology.instances().iter().map(|i| i.id().as_str()).collect();
-        let message =
-            format!("no instance {} in the cluster; there are: {}", self.id, known.join(", "));
-        Error::new(ErrorKind::UnknownInstance, message)
     }
 }

@@ -1,0 +1,160 @@
+//! What adapters need beyond what applications do: routing, waiting, reporting.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::Instant;
+
+use event_listener::Listener as _;
+
+use super::Cluster;
+use crate::engine::{Complaint, Input};
+use crate::error::{Error, ErrorKind};
+use crate::route::{Because, Missing, Need, route};
+use crate::sql::Classification;
+use crate::startup;
+use crate::store::Store;
+use crate::topology::{Instance, InstanceId, Topology};
+
+/// What adapters need beyond what applications do.
+impl Cluster {
+    /// A store of idle connections that the cluster empties of those that are out of use.
+    #[must_use]
+    pub fn new_store<C: Send + 'static>(&self) -> Arc<Store<C>> {
+        let store = Arc::new(Store::new(self.config()));
+        let weak: Weak<Store<C>> = Arc::downgrade(&store);
+        self.0.shared.stores.lock().unwrap_or_else(PoisonError::into_inner).push(weak);
+        store
+    }
+
+    /// The verdict on a statement's text, remembered.
+    #[must_use]
+    pub fn classify(&self, sql: &str) -> Classification {
+        self.0.statements.classify(sql, &self.0.rules)
+    }
+
+    /// Remembers that a reader refused the statement: from now on it is a write.
+    pub fn remember_write(&self, sql: &str) {
+        self.0.statements.remember_write(sql);
+    }
+
+    /// Picks the instance of `topology` that serves `need`; `None` when there is none now.
+    #[must_use]
+    pub fn route<'a>(&self, topology: &'a Topology, need: Need) -> Option<&'a Instance> {
+        let fallback = self.config().reader_fallback();
+        let (instance, because) = route(topology, need, fallback, &*self.0.policy).ok()?;
+        match because {
+            Because::NoReader => self.0.no_reader.fetch_add(1, Ordering::Relaxed),
+            Because::NotFresh => self.0.not_fresh.fetch_add(1, Ordering::Relaxed),
+            Because::IsReader | Because::IsWriter => 0,
+        };
+        Some(instance)
+    }
+
+    /// Waits on this thread until an instance serves `need`, until `deadline`; returns the
+    /// topology in which it does.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NoWriter`] or [`ErrorKind::NoReader`] at the deadline, [`ErrorKind::Closed`].
+    pub fn wait_for_blocking(&self, need: Need, deadline: Instant) -> Result<Arc<Topology>, Error> {
+        let fallback = self.config().reader_fallback();
+        let mut missing = Missing::Writer;
+        let found = self.wait_blocking(deadline, |topology| {
+            match route(topology, need, fallback, &*self.0.policy) {
+                Ok(_) => Some(Arc::clone(topology)),
+                Err(what) => {
+                    missing = what;
+                    None
+                }
+            }
+        });
+        found.ok_or_else(|| self.missing(missing))
+    }
+
+    /// Waits on this thread until the topology is another one than that of `generation`, until
+    /// `deadline`; false when the time has passed.
+    #[must_use]
+    pub fn wait_beyond_blocking(&self, generation: u64, deadline: Instant) -> bool {
+        let newer = |topology: &Arc<Topology>| (topology.generation() > generation).then_some(());
+        self.wait_blocking(deadline, newer).is_some()
+    }
+
+    /// Waits on this thread until `instance` has answered a probe that was asked after `since`, or
+    /// is in another epoch, or `deadline` has passed.
+    pub fn wait_confirmed_blocking(
+        &self,
+        instance: &InstanceId,
+        epoch: u64,
+        since: Instant,
+        deadline: Instant,
+    ) {
+        let _ = self.wait_blocking(deadline, |topology| match topology.instance(instance) {
+            Some(known) if known.epoch() == epoch && known.confirmed_at() < Some(since) => None,
+            Some(_) | None => Some(()),
+        });
+    }
+
+    /// Reports what went wrong on a connection to `instance` that was opened in `epoch`.
+    pub fn complain(
+        &self,
+        instance: &InstanceId,
+        epoch: u64,
+        complaint: Complaint,
+        message: impl Into<String>,
+    ) {
+        let message = message.into().into();
+        let instance = instance.clone();
+        self.0.shared.tell(Input::Complained { instance, epoch, complaint, message });
+    }
+
+    /// The error for a statement that found nothing to serve it.
+    pub(super) fn missing(&self, missing: Missing) -> Error {
+        if self.0.shared.closed.load(Ordering::Acquire) {
+            return Error::new(ErrorKind::Closed, "the cluster handle was closed");
+        }
+        startup::missing(&self.snapshot(), missing)
+    }
+
+    pub(super) fn wait_blocking<R>(
+        &self,
+        deadline: Instant,
+        mut look: impl FnMut(&Arc<Topology>) -> Option<R>,
+    ) -> Option<R> {
+        let shared = &self.0.shared;
+        loop {
+            // Listen first and look then, so that no change in between is slept through.
+            let listener = shared.changed.listen();
+            if let Some(found) = look(&shared.topology.load_full()) {
+                return Some(found);
+            }
+            if shared.closed.load(Ordering::Acquire) || Instant::now() >= deadline {
+                return None;
+            }
+            listener.wait_deadline(deadline);
+        }
+    }
+
+    pub(super) async fn wait<R>(
+        &self,
+        deadline: Instant,
+        mut look: impl FnMut(&Arc<Topology>) -> Option<R>,
+    ) -> Option<R> {
+        let shared = &self.0.shared;
+        loop {
+            let listener = shared.changed.listen();
+            if let Some(found) = look(&shared.topology.load_full()) {
+                return Some(found);
+            }
+            if shared.closed.load(Ordering::Acquire) {
+                return None;
+            }
+            // The timer is the background runtime's: the caller's may have none.
+            let timer = async move { tokio::time::sleep_until(deadline.into()).await };
+            let mut timer = self.0._background.handle().spawn(timer);
+            tokio::select! {
+                () = listener => timer.abort(),
+                _ = &mut timer => return look(&shared.topology.load_full()),
+            }
+        }
+    }
+}

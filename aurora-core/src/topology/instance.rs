@@ -1,0 +1,218 @@
+//! One instance: its name, its role, its health.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::{Serialize, Serializer};
+
+use crate::config::Address;
+use crate::engine::FailureKind;
+use crate::stats::InstanceStats;
+
+/// The name of an instance: its Aurora instance identifier, or `host:port` on plain PostgreSQL.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceId(Arc<str>);
+
+impl InstanceId {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for InstanceId {
+    fn from(name: &str) -> Self {
+        Self(name.into())
+    }
+}
+
+impl From<String> for InstanceId {
+    fn from(name: String) -> Self {
+        Self(name.into())
+    }
+}
+
+impl From<&Self> for InstanceId {
+    fn from(id: &Self) -> Self {
+        id.clone()
+    }
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl Serialize for InstanceId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// What an instance is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// It serves reads and refuses writes.
+    Reader,
+    /// It has not said yet.
+    Unknown,
+    /// It is the one instance of its generation that takes writes.
+    Writer,
+}
+
+/// Whether an instance can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Health {
+    /// It claims to be the writer, but a later writer is known; nothing is sent to it.
+    Fenced,
+    /// It belongs to another cluster; nothing is sent to it.
+    Foreign,
+    /// It was declared lost: refused, or silent for the detection time.
+    Lost,
+    /// It answers.
+    Online,
+    /// Something failed on it and its next answer will tell.
+    Suspect,
+    /// It has not answered yet.
+    Unknown,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Reader => "reader",
+            Self::Unknown => "unknown",
+            Self::Writer => "writer",
+        })
+    }
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Fenced => "fenced",
+            Self::Foreign => "foreign",
+            Self::Lost => "lost",
+            Self::Online => "online",
+            Self::Suspect => "suspect",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// One instance in one [`Topology`].
+#[derive(Clone, Debug)]
+pub struct Instance {
+    pub(crate) id: InstanceId,
+    pub(crate) address: Address,
+    pub(crate) ip: Option<IpAddr>,
+    pub(crate) role: Role,
+    pub(crate) health: Health,
+    pub(crate) epoch: u64,
+    pub(crate) online: bool,
+    pub(crate) confirmed_at: Option<Instant>,
+    pub(crate) fresh_as_of: Option<Instant>,
+    pub(crate) lag: Option<Duration>,
+    pub(crate) last_error: Option<Arc<str>>,
+    pub(crate) failure: Option<FailureKind>,
+    /// Its place by name among those of its rank, for policies that take turns.
+    pub(crate) turn: usize,
+    pub(crate) stats: Arc<InstanceStats>,
+}
+
+impl Instance {
+    /// Its name.
+    #[must_use]
+    pub fn id(&self) -> &InstanceId {
+        &self.id
+    }
+
+    /// Where to connect.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// The network address the monitor reached it at, once it has answered.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.ip
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Whether it can be used.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.health
+    }
+
+    /// Rises when its role or address changes, or when it was lost; a connection opened in an
+    /// earlier epoch is not used any more.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// False while an operator keeps it out of use with `take_offline`.
+    #[must_use]
+    pub fn is_online(&self) -> bool {
+        self.online
+    }
+
+    /// When it was last asked about itself with success; `None` is never.
+    #[must_use]
+    pub fn confirmed_at(&self) -> Option<Instant> {
+        self.confirmed_at
+    }
+
+    /// Everything acknowledged before this moment is visible on it; `None` is unknown.
+    #[must_use]
+    pub fn fresh_as_of(&self) -> Option<Instant> {
+        self.fresh_as_of
+    }
+
+    /// How far it is behind the writer; `None` is unknown, which is not zero.
+    #[must_use]
+    pub fn lag(&self) -> Option<Duration> {
+        self.lag
+    }
+
+    /// What the adapters counted on it.
+    #[must_use]
+    pub fn stats(&self) -> &Arc<InstanceStats> {
+        &self.stats
+    }
+
+    /// What was last seen to go wrong on it, while it is not healthy.
+    #[must_use]
+    pub fn last_error(&self) -> Option<&str> {
+        self.last_error.as_deref()
+    }
+
+    pub(super) fn is_usable(&self) -> bool {
+        self.health == Health::Online && self.online
+    }
+
+    /// What makes a new generation when it changes: everything but freshness.
+    pub(super) fn identity(&self) -> (&InstanceId, &Address, Role, Health, u64, bool) {
+        (&self.id, &self.address, self.role, self.health, self.epoch, self.online)
+    }
+}
