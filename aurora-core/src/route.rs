@@ -71,6 +71,16 @@ pub(crate) enum Missing {
     Writer,
 }
 
+impl Missing {
+    /// What is missing while nothing serves `need`.
+    pub(crate) fn of(need: Need) -> Self {
+        match need {
+            Need::Read { .. } => Self::Reader,
+            Need::Write => Self::Writer,
+        }
+    }
+}
+
 /// Picks the instance that serves `need`.
 ///
 /// A session that needs freshness stays with the writer until a reader is measured to have caught

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::config::Config;
@@ -14,12 +14,24 @@ use crate::topology::{Health, Instance, InstanceId, Role, Topology};
 
 /// Idle physical connections, the last one returned first (its caches are warm).
 pub struct Store<C> {
+    /// What ends the connections that are in somebody's hands, where the driver can.
+    watched: Mutex<Vec<Watched>>,
     /// One shelf per instance: so few that looking through them is cheaper than hashing a name.
     shelves: Mutex<Vec<Shelf<C>>>,
     max_idle: usize,
     idle_timeout: Duration,
     max_lifetime: Option<Duration>,
 }
+
+/// A connection that can be ended from outside.
+struct Watched {
+    instance: InstanceId,
+    epoch: u64,
+    abort: Weak<Abort>,
+}
+
+/// Ends a connection under whoever waits for it; called at most once, from another thread.
+type Abort = dyn Fn() + Send + Sync;
 
 struct Shelf<C> {
     instance: InstanceId,
@@ -45,6 +57,8 @@ pub struct Lease<C> {
     breaks: u64,
     opened_at: Instant,
     open: Counted,
+    /// Keeps the way to end it known to the store while the connection lives.
+    abort: Option<Arc<Abort>>,
 }
 
 /// Counts a connection as open while it lives.
@@ -75,6 +89,7 @@ impl<C> Lease<C> {
             breaks,
             opened_at: now,
             open: Counted(Arc::clone(&instance.stats)),
+            abort: None,
         }
     }
 
@@ -140,10 +155,42 @@ impl<C> fmt::Debug for Lease<C> {
 impl<C> Store<C> {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
+            watched: Mutex::default(),
             shelves: Mutex::default(),
             max_idle: config.max_idle_per_instance(),
             idle_timeout: config.idle_timeout(),
             max_lifetime: config.max_lifetime(),
+        }
+    }
+
+    /// Has `abort` called when the instance of `lease` is declared lost while somebody waits for
+    /// an answer on the connection: it should fail the statement at once.
+    pub fn watch(&self, lease: &mut Lease<C>, abort: impl Fn() + Send + Sync + 'static) {
+        let abort: Arc<Abort> = Arc::new(abort);
+        let (instance, epoch) = (lease.instance.clone(), lease.epoch);
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.retain(|watched| watched.abort.strong_count() > 0);
+        watched.push(Watched { instance, epoch, abort: Arc::downgrade(&abort) });
+        lease.abort = Some(abort);
+    }
+
+    /// Ends the connections in use whose instance is lost, or not ours any more. One that only
+    /// changed its role, or restarts, ends its sessions itself.
+    fn abort_lost(&self, topology: &Topology) {
+        let is_lost = |watched: &Watched| match topology.instance(&watched.instance) {
+            Some(instance) => {
+                instance.epoch != watched.epoch
+                    && matches!(instance.health, Health::Lost | Health::Foreign)
+            }
+            None => true,
+        };
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let (lost, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut *watched).into_iter().partition(is_lost);
+        *watched = kept;
+        drop(watched);
+        for abort in lost.iter().filter_map(|watched| watched.abort.upgrade()) {
+            abort();
         }
     }
 
@@ -207,6 +254,7 @@ fn shelf_of<'a, C>(shelves: &'a mut [Shelf<C>], id: &InstanceId) -> Option<&'a m
 
 impl<C: Send> Retire for Store<C> {
     fn retire(&self, topology: &Topology, now: Instant) {
+        self.abort_lost(topology);
         let mut gone = Vec::new();
         let mut shelves = self.lock();
         for shelf in shelves.iter_mut() {
@@ -277,6 +325,31 @@ mod tests {
         assert!(store.take(&a, now).is_none());
         store.put(held, now);
         assert_eq!(store.idle(a.id()), 0);
+    }
+
+    #[test]
+    fn statements_on_a_lost_instance_are_ended_and_no_others() {
+        use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+        let (store, now) = (store(), Instant::now());
+        let (mut a, b) = (instance("a", Role::Writer, None), instance("b", Role::Reader, None));
+        let ended = Arc::new(AtomicU32::new(0));
+        let watch = |instance: &Instance| {
+            let mut lease = Lease::new("held", instance, 0, now);
+            let ended = Arc::clone(&ended);
+            store.watch(&mut lease, move || _ = ended.fetch_add(1, Relaxed));
+            lease
+        };
+        let (_on_a, _on_b) = (watch(&a), watch(&b));
+        drop(watch(&a));
+        a.epoch += 1;
+        a.role = Role::Reader;
+        store.retire(&Topology::new(vec![a.clone(), b.clone()]), now);
+        assert_eq!(ended.load(Relaxed), 0, "a demoted instance still answers");
+        a.health = Health::Lost;
+        for _ in 0..2 {
+            store.retire(&Topology::new(vec![a.clone(), b.clone()]), now);
+        }
+        assert_eq!(ended.load(Relaxed), 1);
     }
 
     #[test]

@@ -50,37 +50,70 @@ impl Cluster {
         Some(instance)
     }
 
-    /// Waits on this thread until an instance serves `need`, until `deadline`; returns the
-    /// topology in which it does.
+    /// Waits until an instance serves `need`, until `deadline`; returns the topology in which it
+    /// does.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::NoWriter`] or [`ErrorKind::NoReader`] at the deadline, [`ErrorKind::Closed`].
-    pub fn wait_for_blocking(&self, need: Need, deadline: Instant) -> Result<Arc<Topology>, Error> {
-        let fallback = self.config().reader_fallback();
-        let mut missing = Missing::Writer;
-        let found = self.wait_blocking(deadline, |topology| {
-            match route(topology, need, fallback, &*self.0.policy) {
-                Ok(_) => Some(Arc::clone(topology)),
-                Err(what) => {
-                    missing = what;
-                    None
-                }
-            }
-        });
-        found.ok_or_else(|| self.missing(missing))
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: waiting changes nothing.
+    pub async fn wait_for(&self, need: Need, deadline: Instant) -> Result<Arc<Topology>, Error> {
+        let found = self.wait(deadline, |topology| self.serving(topology, need)).await;
+        found.ok_or_else(|| self.missing(Missing::of(need)))
     }
 
-    /// Waits on this thread until the topology is another one than that of `generation`, until
-    /// `deadline`; false when the time has passed.
+    /// Like [`Cluster::wait_for`], on the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// See [`Cluster::wait_for`].
+    pub fn wait_for_blocking(&self, need: Need, deadline: Instant) -> Result<Arc<Topology>, Error> {
+        let found = self.wait_blocking(deadline, |topology| self.serving(topology, need));
+        found.ok_or_else(|| self.missing(Missing::of(need)))
+    }
+
+    fn serving(&self, topology: &Arc<Topology>, need: Need) -> Option<Arc<Topology>> {
+        let fallback = self.config().reader_fallback();
+        let routed = route(topology, need, fallback, &*self.0.policy);
+        routed.is_ok().then(|| Arc::clone(topology))
+    }
+
+    /// Waits until the topology is another one than that of `generation`, until `deadline`; false
+    /// when the time has passed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: waiting changes nothing.
+    pub async fn wait_beyond(&self, generation: u64, deadline: Instant) -> bool {
+        self.wait(deadline, |topology| beyond(topology, generation)).await.is_some()
+    }
+
+    /// Like [`Cluster::wait_beyond`], on the calling thread.
     #[must_use]
     pub fn wait_beyond_blocking(&self, generation: u64, deadline: Instant) -> bool {
-        let newer = |topology: &Arc<Topology>| (topology.generation() > generation).then_some(());
-        self.wait_blocking(deadline, newer).is_some()
+        self.wait_blocking(deadline, |topology| beyond(topology, generation)).is_some()
     }
 
-    /// Waits on this thread until `instance` has answered a probe that was asked after `since`, or
-    /// is in another epoch, or `deadline` has passed.
+    /// Waits until `instance` has answered a probe that was asked after `since`, or is in another
+    /// epoch, or `deadline` has passed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: waiting changes nothing.
+    pub async fn wait_confirmed(
+        &self,
+        instance: &InstanceId,
+        epoch: u64,
+        since: Instant,
+        deadline: Instant,
+    ) {
+        self.wait(deadline, |topology| confirmed(topology, instance, epoch, since)).await;
+    }
+
+    /// Like [`Cluster::wait_confirmed`], on the calling thread.
     pub fn wait_confirmed_blocking(
         &self,
         instance: &InstanceId,
@@ -88,10 +121,7 @@ impl Cluster {
         since: Instant,
         deadline: Instant,
     ) {
-        let _ = self.wait_blocking(deadline, |topology| match topology.instance(instance) {
-            Some(known) if known.epoch() == epoch && known.confirmed_at() < Some(since) => None,
-            Some(_) | None => Some(()),
-        });
+        self.wait_blocking(deadline, |topology| confirmed(topology, instance, epoch, since));
     }
 
     /// Reports what went wrong on a connection to `instance` that was opened in `epoch`.
@@ -156,5 +186,16 @@ impl Cluster {
                 _ = &mut timer => return look(&shared.topology.load_full()),
             }
         }
+    }
+}
+
+fn beyond(topology: &Topology, generation: u64) -> Option<()> {
+    (topology.generation() > generation).then_some(())
+}
+
+fn confirmed(topology: &Topology, instance: &InstanceId, epoch: u64, since: Instant) -> Option<()> {
+    match topology.instance(instance) {
+        Some(known) if known.epoch() == epoch && known.confirmed_at() < Some(since) => None,
+        Some(_) | None => Some(()),
     }
 }
