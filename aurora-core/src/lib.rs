@@ -25,6 +25,7 @@ mod monitor;
 mod policy;
 mod probe;
 mod route;
+pub mod session;
 pub mod sql;
 mod startup;
 mod stats;

@@ -1,0 +1,195 @@
+//! What every adapter keeps of one session, and decides the same way. Pure: no clock, no I/O.
+//!
+//! A session is a checked-out connection of a pool, or a handle: it reads what it wrote, stays
+//! on its connection while a transaction or state of the user's ties it there, and recovers from
+//! failures where that is safe ([`Recovery`]).
+
+mod recovery;
+mod transaction;
+
+use std::time::Instant;
+
+pub use self::recovery::{Failure, Place, Recovery, Step, Trouble};
+pub use self::transaction::{begins_on_reader, commits, only_begins, rolls_back};
+use crate::config::Freshness;
+use crate::route::Need;
+use crate::sql::{Classification, Target, TransactionEffect, Verdict};
+
+/// The state of one session.
+#[derive(Clone, Debug)]
+pub struct Session {
+    default_freshness: Freshness,
+    freshness: Freshness,
+    forced: Option<Target>,
+    last_write: Option<Instant>,
+    transaction: Option<Transaction>,
+    pinned: bool,
+}
+
+/// An open transaction: everything runs on its connection until it ends.
+#[derive(Clone, Copy, Debug)]
+struct Transaction {
+    /// It was begun `READ ONLY`: that a write is refused is the user's own doing.
+    read_only: bool,
+    /// It has changed data, as far as can be told.
+    wrote: bool,
+}
+
+impl Session {
+    /// A new session with that freshness by default.
+    #[must_use]
+    pub fn new(freshness: Freshness) -> Self {
+        Self {
+            default_freshness: freshness,
+            freshness,
+            forced: None,
+            last_write: None,
+            transaction: None,
+            pinned: false,
+        }
+    }
+
+    /// Sets how recent the data must be that its reads see, until [`Session::reset`].
+    pub fn set_freshness(&mut self, freshness: Freshness) {
+        self.freshness = freshness;
+    }
+
+    /// Sends every statement to the writer, or every read to readers, until told otherwise;
+    /// returns what was in force before.
+    pub fn force(&mut self, target: Option<Target>) -> Option<Target> {
+        std::mem::replace(&mut self.forced, target)
+    }
+
+    /// Whether it may leave its connection: no transaction and no state of the user's ties it.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.transaction.is_none() && !self.pinned
+    }
+
+    /// Whether state of the user's ties it to its connection.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        self.pinned
+    }
+
+    /// Whether a transaction is open.
+    #[must_use]
+    pub fn in_transaction(&self) -> bool {
+        self.transaction.is_some()
+    }
+
+    /// What a statement needs; `sql` is its text where that is at hand.
+    ///
+    /// `clock` is asked only where a moment is compared.
+    #[must_use]
+    pub fn need(
+        &self,
+        classification: &Classification,
+        sql: Option<&str>,
+        clock: impl FnOnce() -> Instant,
+    ) -> Need {
+        if sql.is_some_and(|sql| begins_on_reader(classification, sql))
+            && self.forced != Some(Target::Writer)
+        {
+            return self.read_need(clock);
+        }
+        match (self.forced, classification.route()) {
+            (Some(Target::Writer), _) | (_, Target::Writer) => Need::Write,
+            (Some(Target::Reader), Target::Reader) => Need::Read { fresh_as_of: None },
+            (None, Target::Reader) => self.read_need(clock),
+        }
+    }
+
+    fn read_need(&self, clock: impl FnOnce() -> Instant) -> Need {
+        match (self.freshness, self.last_write) {
+            (Freshness::Eventual, _) | (Freshness::Session, None) => {
+                Need::Read { fresh_as_of: None }
+            }
+            (freshness, last_write) => Need::read(freshness, last_write, clock()),
+        }
+    }
+
+    /// Follows a statement that succeeded at `now`.
+    pub fn succeeded(&mut self, classification: &Classification, now: Instant) {
+        if matches!(classification.verdict(), Verdict::Write | Verdict::Session) {
+            self.wrote(now);
+        }
+        if classification.leaves_session_state() {
+            self.pinned = true;
+        }
+        match classification.transaction_effect() {
+            TransactionEffect::None => {}
+            TransactionEffect::Opens { read_only } => {
+                let wrote = classification.verdict() == Verdict::Write;
+                let read_only = read_only == Some(true);
+                self.transaction = Some(Transaction { read_only, wrote });
+            }
+            TransactionEffect::Closes => self.end_transaction(now),
+            TransactionEffect::Unclear => self.distrust(now),
+        }
+    }
+
+    /// Follows a statement that the server refused at `now`; `is_over` is whether the driver
+    /// knows that no transaction is open.
+    pub fn refused(&mut self, classification: &Classification, is_over: bool, now: Instant) {
+        let sure = matches!(classification.verdict(), Verdict::Transaction(_));
+        match classification.transaction_effect() {
+            // COMMIT ends the transaction even when it fails.
+            TransactionEffect::Closes if sure => {
+                if is_over {
+                    self.end_transaction(now);
+                }
+            }
+            TransactionEffect::None => {}
+            TransactionEffect::Opens { .. } if sure => {}
+            TransactionEffect::Closes
+            | TransactionEffect::Opens { .. }
+            | TransactionEffect::Unclear => self.distrust(now),
+        }
+    }
+
+    /// Notes that data was, or may have been, changed.
+    pub fn wrote(&mut self, now: Instant) {
+        match &mut self.transaction {
+            Some(transaction) => transaction.wrote = true,
+            None => self.last_write = Some(now),
+        }
+    }
+
+    /// Ties the session to its connection: what is done with it is not seen.
+    pub fn pin(&mut self) {
+        self.pinned = true;
+    }
+
+    /// Notes that the connection is gone, with the transaction and all state of the session;
+    /// returns whether there was a transaction.
+    pub fn disconnected(&mut self) -> bool {
+        self.pinned = false;
+        self.transaction.take().is_some()
+    }
+
+    /// As new, for the next one who uses it.
+    pub fn reset(&mut self) {
+        *self = Self::new(self.default_freshness);
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.transaction.is_some_and(|transaction| transaction.read_only)
+    }
+
+    /// Nobody can tell what the connection is in the middle of: stay on it.
+    fn distrust(&mut self, now: Instant) {
+        self.pinned = true;
+        self.last_write = Some(now);
+        self.transaction.get_or_insert(Transaction { read_only: false, wrote: true });
+    }
+
+    fn end_transaction(&mut self, now: Instant) {
+        if self.transaction.take().is_some_and(|transaction| transaction.wrote) {
+            self.last_write = Some(now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

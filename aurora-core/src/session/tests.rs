@@ -1,0 +1,217 @@
+use std::time::Duration;
+
+use super::*;
+use crate::error::Outcome;
+use crate::sql::{Rules, classify_postgres};
+use crate::topology::Role;
+
+fn classified(sql: &str) -> Classification {
+    classify_postgres(sql, &Rules::default())
+}
+
+fn place(role: Role) -> Place {
+    Place { instance: "i".into(), epoch: 1, role }
+}
+
+/// A session at the statement in the last place, and that statement.
+fn after(statements: &[&str]) -> Session {
+    let mut session = Session::new(Freshness::Session);
+    for sql in statements {
+        session.succeeded(&classified(sql), Instant::now());
+    }
+    session
+}
+
+const READ: Need = Need::Read { fresh_as_of: None };
+
+/// A failure there, with time left.
+fn failure<'a>(
+    trouble: Trouble,
+    place: &'a Place,
+    classification: &'a Classification,
+    need: Need,
+) -> Failure<'a> {
+    let at = Instant::now();
+    Failure { at, classification, has_time: true, need, place, transaction_is_over: false, trouble }
+}
+
+/// What is done when `sql` meets `trouble` on an instance of `role`, after `before`.
+fn step(before: &[&str], sql: &str, trouble: Trouble, role: Role) -> Step {
+    let mut session = after(before);
+    let class = classified(sql);
+    let need = if role == Role::Reader { READ } else { Need::Write };
+    Recovery::default().next(&mut session, &failure(trouble, &place(role), &class, need))
+}
+
+#[test]
+fn read_only_transactions_begin_on_a_reader_unless_serializable() {
+    for (sql, on_reader) in [
+        ("BEGIN", false),
+        ("BEGIN READ ONLY", true),
+        ("START TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", true),
+        ("BEGIN TRANSACTION ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE", false),
+        ("SELECT 1", false),
+    ] {
+        assert_eq!(begins_on_reader(&classified(sql), sql), on_reader, "{sql}");
+    }
+}
+
+#[test]
+fn what_may_commit_is_known() {
+    for (sql, may) in [
+        ("COMMIT", true),
+        ("END", true),
+        ("PREPARE TRANSACTION 'a'", true),
+        ("ROLLBACK", false),
+        ("RELEASE SAVEPOINT a", false),
+        ("INSERT INTO t VALUES (1)", false),
+        ("INSERT INTO t VALUES (1); COMMIT", true),
+    ] {
+        assert_eq!(commits(&classified(sql)), may, "{sql}");
+    }
+}
+
+#[test]
+fn a_session_is_tied_by_transactions_and_by_its_state() {
+    for (statements, free) in [
+        (&["SELECT 1", "INSERT INTO t VALUES (1)"][..], true),
+        (&["BEGIN"], false),
+        (&["BEGIN", "INSERT INTO t VALUES (1)", "COMMIT"], true),
+        (&["BEGIN", "SAVEPOINT a", "ROLLBACK TO a"], false),
+        (&["SET work_mem = '1MB'"], false),
+        (&["SET LOCAL work_mem = '1MB'"], true),
+        (&["LISTEN a"], false),
+        (&["BEGIN; INSERT INTO t VALUES (1); COMMIT"], true),
+        (&["BEGIN; INSERT INTO t VALUES (1)"], false),
+    ] {
+        assert_eq!(after(statements).is_free(), free, "{statements:?}");
+    }
+}
+
+#[test]
+fn a_script_that_failed_leaves_nobody_knows_what() {
+    let mut session = after(&[]);
+    session.refused(&classified("BEGIN; INSERT INTO t VALUES (1)"), false, Instant::now());
+    assert!(!session.is_free());
+    let mut session = after(&["BEGIN"]);
+    session.refused(&classified("COMMIT"), true, Instant::now());
+    assert!(session.is_free(), "COMMIT ends the transaction even when it fails");
+}
+
+#[test]
+fn reads_need_what_the_session_wrote_from_its_commit_on() {
+    let now = Instant::now();
+    let later = now + Duration::from_secs(1);
+    let mut session = Session::new(Freshness::Session);
+    let need = |session: &Session| session.need(&classified("SELECT 1"), None, || later);
+    assert_eq!(need(&session), READ);
+    session.succeeded(&classified("BEGIN"), now);
+    session.succeeded(&classified("INSERT INTO t VALUES (1)"), now);
+    session.succeeded(&classified("COMMIT"), later);
+    assert_eq!(need(&session), Need::Read { fresh_as_of: Some(later) });
+    session.force(Some(Target::Reader));
+    assert_eq!(need(&session), READ);
+    session.force(Some(Target::Writer));
+    assert_eq!(need(&session), Need::Write);
+    session.reset();
+    assert_eq!(need(&session), READ);
+}
+
+#[test]
+fn reads_are_run_again_and_writes_are_not() {
+    let unknown = Step::FailLost(Outcome::Unknown);
+    let not_applied = Step::FailLost(Outcome::NotApplied);
+    use Role::{Reader, Writer};
+    use Trouble::{Lost, NotSent};
+    let insert = "INSERT INTO t VALUES (1)";
+    for (before, sql, trouble, role, expected) in [
+        (&[][..], "SELECT 1", Lost, Reader, Step::Again(READ)),
+        (&[], "SELECT f()", Lost, Reader, Step::Again(READ)),
+        (&[], "SELECT f()", Lost, Writer, unknown),
+        (&[], insert, Lost, Writer, unknown),
+        (&[], insert, NotSent, Writer, Step::Again(Need::Write)),
+        (&[], "BEGIN", Lost, Writer, Step::Again(Need::Write)),
+        (&["BEGIN"], "SELECT 1", Lost, Writer, not_applied),
+        (&["BEGIN"], insert, Lost, Writer, not_applied),
+        (&["BEGIN", insert], "COMMIT", Lost, Writer, unknown),
+        (&["BEGIN", insert], "COMMIT", NotSent, Writer, not_applied),
+        (&["BEGIN"], "ROLLBACK", Lost, Writer, not_applied),
+        (&["SET work_mem = '1MB'"], "SELECT 1", Lost, Writer, not_applied),
+        (&["SET work_mem = '1MB'"], insert, Lost, Writer, unknown),
+    ] {
+        assert_eq!(step(before, sql, trouble, role), expected, "{before:?} {sql} {trouble:?}");
+    }
+}
+
+#[test]
+fn what_an_instance_refused_is_run_where_it_is_not() {
+    use Role::{Reader, Writer};
+    let insert = "INSERT INTO t VALUES (1)";
+    for (before, sql, role, expected) in [
+        (&[][..], "SELECT f()", Reader, Step::OnWriter),
+        (&[], insert, Writer, Step::AskThenAgain(Need::Write)),
+        (&["BEGIN"], insert, Writer, Step::AskThenFail),
+        (&["BEGIN READ ONLY"], insert, Writer, Step::Fail),
+        (&["BEGIN READ ONLY"], insert, Reader, Step::Fail),
+    ] {
+        assert_eq!(step(before, sql, Trouble::ReadOnly, role), expected, "{before:?} {sql}");
+    }
+}
+
+#[test]
+fn a_writer_that_refuses_twice_is_read_only_by_choice() {
+    let (mut session, mut recovery) = (after(&[]), Recovery::default());
+    let class = classified("INSERT INTO t VALUES (1)");
+    let mut refuse = |epoch| {
+        let place = Place { epoch, ..place(Role::Writer) };
+        recovery.next(&mut session, &failure(Trouble::ReadOnly, &place, &class, Need::Write))
+    };
+    assert_eq!(refuse(1), Step::AskThenAgain(Need::Write));
+    assert_eq!(refuse(2), Step::AskThenAgain(Need::Write), "it was another one by then");
+    assert_eq!(refuse(2), Step::Fail);
+}
+
+#[test]
+fn a_statement_that_crashes_its_server_is_not_carried_around() {
+    let (mut session, mut recovery) = (after(&[]), Recovery::default());
+    let class = classified("SELECT 1");
+    let mut lose = |has_time| {
+        let place = place(Role::Reader);
+        let failure = Failure { has_time, ..failure(Trouble::Lost, &place, &class, READ) };
+        recovery.next(&mut session, &failure)
+    };
+    assert_eq!(lose(true), Step::Again(READ));
+    assert_eq!(lose(true), Step::Again(READ));
+    assert_eq!(lose(true), Step::FailLost(Outcome::NotApplied));
+    let place = place(Role::Reader);
+    let late = Failure { has_time: false, ..failure(Trouble::Lost, &place, &class, READ) };
+    let late = Recovery::default().next(&mut after(&[]), &late);
+    assert_eq!(late, Step::FailLost(Outcome::NotApplied));
+}
+
+#[test]
+fn a_read_that_replay_cancels_again_and_again_goes_to_the_writer() {
+    let (mut session, mut recovery) = (after(&[]), Recovery::default());
+    let class = classified("SELECT 1");
+    let mut cancel = || {
+        let place = place(Role::Reader);
+        recovery.next(&mut session, &failure(Trouble::Conflict, &place, &class, READ))
+    };
+    assert_eq!(cancel(), Step::Again(READ));
+    assert_eq!(cancel(), Step::Again(READ));
+    assert_eq!(cancel(), Step::Again(Need::Write));
+    assert_eq!(step(&["BEGIN READ ONLY"], "SELECT 1", Trouble::Conflict, Role::Reader), Step::Fail);
+}
+
+#[test]
+fn what_may_have_been_written_counts_as_written() {
+    let mut session = after(&[]);
+    let now = Instant::now();
+    let class = classified("INSERT INTO t VALUES (1)");
+    let place = place(Role::Writer);
+    let lost = Failure { at: now, ..failure(Trouble::Lost, &place, &class, Need::Write) };
+    let step = Recovery::default().next(&mut session, &lost);
+    assert_eq!(step, Step::FailLost(Outcome::Unknown));
+    let need = session.need(&classified("SELECT 1"), None, || now);
+    assert_eq!(need, Need::Read { fresh_as_of: Some(now) });
+}
