@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use aurora_core::sql::{Classification, Target, Verdict};
+use aurora_core::session::Session;
+use aurora_core::sql::{Classification, Target};
 use aurora_core::{Cluster, ErrorKind, Freshness, Lease, Need, Role};
 use diesel::connection::{
     AnsiTransactionManager, CacheSize, Connection, ConnectionSealed, Instrumentation,
@@ -19,7 +20,6 @@ use crate::intent::{Intents, render};
 use crate::lease::Deadline;
 use crate::manager::{AuroraConnectionManager, Physical, Shared};
 use crate::recover::Statement;
-use crate::transaction::Transaction;
 
 /// A session with the cluster that sends each statement where it belongs: reads to readers,
 /// everything else to the writer.
@@ -63,14 +63,11 @@ pub struct AuroraConnection<C: Physical> {
     pub(crate) used_at: Instant,
     /// The connection must be closed, not returned: its state is not what others expect.
     pub(crate) dirty: bool,
-    /// Session state of the user's ties the session to its connection.
-    pub(crate) pinned: bool,
-    pub(crate) transaction: Option<Transaction>,
+    pub(crate) session: Session,
+    /// How many transactions deep Diesel was when the last statement began.
+    pub(crate) depth: u32,
     /// What Diesel sees while no connection is in a transaction.
     pub(crate) idle: AnsiTransactionManager,
-    pub(crate) last_write: Option<Instant>,
-    freshness: Freshness,
-    forced: Option<Target>,
     pub(crate) intents: Intents,
     pub(crate) instrumentation: Forward,
     /// Whether connections have to be told of this session's instrumentation.
@@ -86,12 +83,9 @@ impl<C: Physical> AuroraConnection<C> {
             lease: None,
             used_at: Instant::now(),
             dirty: false,
-            pinned: false,
-            transaction: None,
+            session: Session::new(freshness),
+            depth: 0,
             idle: AnsiTransactionManager::default(),
-            last_write: None,
-            freshness,
-            forced: None,
             intents: Intents::default(),
             instrumentation: Forward::default(),
             instrumented: false,
@@ -109,7 +103,7 @@ impl<C: Physical> AuroraConnection<C> {
     ///
     /// Defaults to the cluster's `freshness`.
     pub fn set_freshness(&mut self, freshness: Freshness) {
-        self.freshness = freshness;
+        self.session.set_freshness(freshness);
     }
 
     /// Runs `work` with every statement sent to the writer.
@@ -142,9 +136,9 @@ impl<C: Physical> AuroraConnection<C> {
         target: Target,
         work: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E> {
-        let before = self.forced.replace(target);
+        let before = self.session.force(Some(target));
         let result = work(self);
-        self.forced = before;
+        self.session.force(before);
         result
     }
 
@@ -164,9 +158,8 @@ impl<C: Physical> AuroraConnection<C> {
             let text = "the session is in a read-only transaction on a reader: end it before asking for the writer";
             return Err(errors::from_core(&aurora_core::Error::new(ErrorKind::ReadOnly, text)));
         }
-        self.pinned = true;
-        self.dirty = true;
-        self.last_write = Some(Instant::now());
+        self.session.pin();
+        self.session.wrote(Instant::now());
         self.leased()
     }
 
@@ -175,63 +168,23 @@ impl<C: Physical> AuroraConnection<C> {
     pub fn reset(&mut self) {
         self.release();
         self.idle = AnsiTransactionManager::default();
-        self.transaction = None;
-        self.pinned = false;
-        self.dirty = false;
-        self.last_write = None;
-        self.forced = None;
-        self.freshness = self.shared.cluster.config().freshness();
-    }
-
-    /// What the statement needs of an instance.
-    pub(crate) fn need(&self, classification: &Classification) -> Need {
-        let target = match (self.forced, classification.verdict()) {
-            (Some(Target::Writer), _) => Target::Writer,
-            (_, _) => classification.route(),
-        };
-        match (target, self.forced) {
-            (Target::Writer, _) => Need::Write,
-            (Target::Reader, Some(Target::Reader)) => Need::Read { fresh_as_of: None },
-            (Target::Reader, _) => self.read_need(),
-        }
-    }
-
-    /// What a read of this session needs.
-    pub(crate) fn read_need(&self) -> Need {
-        match (self.freshness, self.last_write) {
-            // Spares the clock where no moment is compared.
-            (Freshness::Eventual, _) | (Freshness::Session, None) => {
-                Need::Read { fresh_as_of: None }
-            }
-            (freshness, last_write) => Need::read(freshness, last_write, Instant::now()),
-        }
-    }
-
-    /// Notes that a write of this session was, or may have been, applied.
-    pub(crate) fn wrote(&mut self, classification: &Classification) {
-        let may_have_written = match classification.verdict() {
-            Verdict::Write | Verdict::Session => true,
-            // It called functions nobody knows, where they can write.
-            Verdict::Read => {
-                !classification.rerunnable()
-                    && self.lease.as_ref().is_some_and(|lease| lease.role() == Role::Writer)
-            }
-            Verdict::Lock | Verdict::Transaction(_) => false,
-        };
-        if may_have_written {
-            match &mut self.transaction {
-                Some(transaction) => transaction.wrote = true,
-                None => self.last_write = Some(Instant::now()),
-            }
-        }
+        self.session.reset();
     }
 }
 
 impl<C: Physical> SimpleConnection for AuroraConnection<C> {
     fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
         let classification = self.shared.cluster.classify(query);
+        if self.session.gives_up_what_is_lost(&classification) {
+            return Ok(());
+        }
         let statement = Statement::of_text(classification, query);
-        self.run(&statement, |connection| connection.batch_execute(query))
+        let result = self.run(&statement, |connection| connection.batch_execute(query));
+        if result.is_err() && self.session.gives_up_what_is_lost(&classification) {
+            // The connection broke under the ROLLBACK, which comes to the same.
+            return Ok(());
+        }
+        result
     }
 }
 
@@ -260,9 +213,9 @@ impl<C: Physical> Connection for AuroraConnection<C> {
     }
 
     fn transaction_state(&mut self) -> &mut AnsiTransactionManager {
-        match (&mut self.lease, &self.transaction) {
-            (Some(lease), Some(_)) => lease.transaction_state(),
-            (_, _) => &mut self.idle,
+        match &mut self.lease {
+            Some(lease) if self.session.in_transaction() => lease.transaction_state(),
+            Some(_) | None => &mut self.idle,
         }
     }
 
@@ -309,9 +262,7 @@ impl<C: Physical> fmt::Debug for AuroraConnection<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuroraConnection")
             .field("lease", &self.lease)
-            .field("transaction", &self.transaction)
-            .field("pinned", &self.pinned)
-            .field("freshness", &self.freshness)
+            .field("session", &self.session)
             .finish_non_exhaustive()
     }
 }

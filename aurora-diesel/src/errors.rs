@@ -5,6 +5,7 @@
 
 use std::error::Error as _;
 
+use aurora_core::session::Trouble;
 use aurora_core::{ErrorKind, InstanceId, Outcome, Retry};
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error};
 
@@ -82,21 +83,6 @@ fn kind_outcome(kind: &DatabaseErrorKind) -> Outcome {
         // The server answered with an error, or was not reached: either way nothing was applied.
         _ => Outcome::NotApplied,
     }
-}
-
-/// What went wrong with a statement, as far as recovery cares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
-    /// The reader's replay had to cancel the read.
-    Conflict,
-    /// The connection broke while the statement was with the server.
-    Lost,
-    /// The statement never left.
-    NotSent,
-    /// The instance refuses writes.
-    ReadOnly,
-    /// The statement's own fault.
-    Statement,
 }
 
 /// Judges an error of a physical connection; `is_broken` is what the driver thinks of it.

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use aurora_core::{Cluster, Complaint, ErrorKind, Instance, Need, Outcome, Topology};
 use diesel::connection::{
-    AnsiTransactionManager, CacheSize, TransactionManager as _, TransactionManagerStatus,
-    get_default_instrumentation,
+    AnsiTransactionManager, CacheSize, TransactionManager as _, get_default_instrumentation,
 };
 use diesel::result::{Error, QueryResult};
 
@@ -20,15 +19,15 @@ const PAUSE: Duration = Duration::from_millis(20);
 impl<C: Physical> AuroraConnection<C> {
     /// Sees to it that a connection is leased that may run the statement.
     pub(crate) fn acquire(&mut self, need: Need, deadline: Deadline) -> QueryResult<()> {
-        if self.transaction_is_lost() {
+        if self.session.is_transaction_lost() {
             return Err(lost(
                 "the transaction was lost with its connection: roll back, and run all of it again",
             ));
         }
-        if self.transaction.is_some() {
+        if self.session.in_transaction() {
             return self.leased().map(|_| ());
         }
-        if self.pinned {
+        if self.session.is_pinned() {
             return self.keep_pinned();
         }
         self.acquire_free(need, deadline)
@@ -120,18 +119,16 @@ impl<C: Physical> AuroraConnection<C> {
 
     /// Session state ties the session to its connection, dead or alive.
     fn keep_pinned(&mut self) -> QueryResult<()> {
-        let Some(lease) = &self.lease else {
-            self.pinned = false;
-            return Err(lost(SESSION_LOST));
-        };
-        let topology = self.shared.cluster.snapshot();
-        let instance = topology.instance(lease.instance());
-        if instance.is_some_and(|instance| instance.epoch() == lease.epoch()) {
-            return Ok(());
+        if let Some(lease) = &self.lease {
+            let topology = self.shared.cluster.snapshot();
+            let instance = topology.instance(lease.instance());
+            if instance.is_some_and(|instance| instance.epoch() == lease.epoch()) {
+                return Ok(());
+            }
         }
         self.lease = None;
-        self.pinned = false;
         self.dirty = false;
+        self.session.disconnected();
         Err(lost(SESSION_LOST))
     }
 
@@ -147,7 +144,7 @@ impl<C: Physical> AuroraConnection<C> {
     pub(crate) fn release(&mut self) {
         let Some(mut lease) = self.lease.take() else { return };
         let dirty = std::mem::take(&mut self.dirty);
-        if dirty || self.pinned || self.transaction.is_some() {
+        if dirty || !self.session.is_free() {
             return;
         }
         if AnsiTransactionManager::is_broken_transaction_manager(&mut *lease) {
@@ -173,7 +170,7 @@ impl<C: Physical> AuroraConnection<C> {
 
     /// Check-out: lets go of a connection that is out of use.
     pub(crate) fn drop_stale(&mut self) {
-        if self.transaction.is_some() || self.pinned {
+        if !self.session.is_free() {
             return;
         }
         self.release();
@@ -188,15 +185,6 @@ impl<C: Physical> AuroraConnection<C> {
         if let Some(size) = self.cache_size {
             lease.set_prepared_statement_cache_size(size);
         }
-    }
-
-    /// Whether the session's transaction ended with its connection, and nobody rolled back yet.
-    fn transaction_is_lost(&mut self) -> bool {
-        if self.transaction.is_some() {
-            return false;
-        }
-        let status = AnsiTransactionManager::transaction_manager_status_mut(self);
-        matches!(status, TransactionManagerStatus::InError)
     }
 }
 

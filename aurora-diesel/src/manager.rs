@@ -10,8 +10,8 @@ use diesel::connection::{AnsiTransactionManager, LoadConnection};
 use diesel::result::{ConnectionResult, QueryResult};
 
 use crate::connection::AuroraConnection;
-use crate::errors::Trouble;
 use crate::intent::Refusals;
+use aurora_core::session::Trouble;
 
 /// A connection of Diesel's own that sessions lease: [`diesel::PgConnection`].
 ///
@@ -37,9 +37,21 @@ pub(crate) mod sealed {
             timeout: Duration,
         ) -> ConnectionResult<Self>;
 
-        /// Whether the instance says that it is the writer.
-        fn is_writer(&mut self) -> QueryResult<bool>;
+        /// Asks a new connection what is behind it.
+        fn prove(&mut self, instance: &Instance) -> QueryResult<Proof>;
     }
+
+    /// What a new connection is found to be.
+    #[allow(missing_debug_implementations, reason = "a closure has none")]
+    pub struct Proof {
+        /// The instance says that it is the writer.
+        pub is_writer: bool,
+        /// Ends a call that waits on the connection, where the driver can.
+        pub abort: Option<Abort>,
+    }
+
+    /// Called at most once, from another thread.
+    pub(crate) type Abort = Box<dyn Fn() + Send + Sync>;
 }
 
 /// Prepares a new physical connection.
@@ -137,15 +149,19 @@ impl<C: Physical> Shared<C> {
         let breaks = instance.stats().breaks();
         let mut connection = C::open(&self.cluster, instance, timeout)
             .map_err(|error| NotConnected::Refused(error.to_string()))?;
-        let is_writer = connection.is_writer().map_err(|error| NotConnected::from_query(&error))?;
+        let proof = connection.prove(instance).map_err(|error| NotConnected::from_query(&error))?;
         let expected = instance.role() == aurora_core::Role::Writer;
-        if is_writer != expected {
+        if proof.is_writer != expected {
             return Err(NotConnected::WrongRole);
         }
         if let Some(on_connect) = &self.on_connect {
             on_connect(&mut connection).map_err(|error| NotConnected::from_preparation(&error))?;
         }
-        Ok(Lease::new(connection, instance, breaks, Instant::now()))
+        let mut lease = Lease::new(connection, instance, breaks, Instant::now());
+        if let Some(abort) = proof.abort {
+            self.store.watch(&mut lease, abort);
+        }
+        Ok(lease)
     }
 }
 

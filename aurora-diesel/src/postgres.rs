@@ -1,8 +1,10 @@
 //! PostgreSQL: Diesel's `PgConnection` over libpq.
 
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aurora_core::session::Trouble;
 use aurora_core::{Cluster, Complaint, Instance, Need, Outcome};
 use diesel::connection::{Connection, DefaultLoadingMode, LoadConnection};
 use diesel::expression::QueryMetadata;
@@ -11,17 +13,19 @@ use diesel::pg::{CopyFromQuery, Pg, PgConnection, PgRowByRowLoadingMode, Transac
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::query_dsl::UpdateAndFetchResults;
 use diesel::result::{ConnectionResult, Error, QueryResult};
-use diesel::{ExecuteCopyFromDsl, RunQueryDsl as _};
+use diesel::sql_types::{Bool, Integer, Nullable};
+use diesel::{ExecuteCopyFromDsl, QueryableByName, RunQueryDsl as _};
 
 use self::conninfo::conninfo;
 use crate::connection::AuroraConnection;
-use crate::errors::{self, Trouble};
+use crate::errors;
 use crate::intent::render;
 use crate::lease::Deadline;
 use crate::manager::{Physical, sealed};
 use crate::recover::Statement;
 
 mod conninfo;
+mod socket;
 
 impl Physical for PgConnection {}
 
@@ -30,11 +34,34 @@ impl sealed::Open for PgConnection {
         Self::establish(&conninfo(cluster.config(), instance, timeout))
     }
 
-    fn is_writer(&mut self) -> QueryResult<bool> {
-        let recovering =
-            diesel::dsl::sql::<diesel::sql_types::Bool>("pg_catalog.pg_is_in_recovery()");
-        diesel::select(recovering).get_result::<bool>(self).map(|recovering| !recovering)
+    fn prove(&mut self, instance: &Instance) -> QueryResult<sealed::Proof> {
+        let own: OwnWord = diesel::sql_query(PROVE_SQL).get_result(self)?;
+        let local_port = own.client_port.and_then(|port| u16::try_from(port).ok());
+        let socket = match (instance.ip(), local_port) {
+            (Some(ip), Some(local_port)) => socket::find(ip, instance.address().port(), local_port),
+            (_, _) => None,
+        };
+        let abort = socket.map(|socket| -> sealed::Abort {
+            Box::new(move || {
+                // It may be closed already, which comes to the same.
+                let _ = socket.shutdown(Shutdown::Both);
+            })
+        });
+        Ok(sealed::Proof { is_writer: !own.recovering, abort })
     }
+}
+
+/// Asked of every new connection.
+const PROVE_SQL: &str = "SELECT pg_catalog.pg_is_in_recovery() AS recovering, \
+                         pg_catalog.inet_client_port() AS client_port";
+
+/// The answer to [`PROVE_SQL`].
+#[derive(QueryableByName)]
+struct OwnWord {
+    #[diesel(sql_type = Bool)]
+    recovering: bool,
+    #[diesel(sql_type = Nullable<Integer>)]
+    client_port: Option<i32>,
 }
 
 impl LoadConnection<DefaultLoadingMode> for AuroraConnection<PgConnection> {
@@ -77,10 +104,10 @@ impl LoadConnection<PgRowByRowLoadingMode> for AuroraConnection<PgConnection> {
     {
         let classification = self.classify(&source)?;
         let deadline = Deadline::of(self.cluster());
-        let need = self.need(&classification);
+        let need = self.session.need(&classification, None, Instant::now);
         self.acquire(need, deadline)?;
         // The cursor borrows the connection: what follows from success is noted before.
-        self.follow(&classification);
+        self.succeeded(&classification, deadline.began());
         self.used_at = deadline.began();
         let Self { lease, shared, dirty, .. } = self;
         let Some(lease) = lease else { return Err(Error::BrokenTransactionManager) };
@@ -138,10 +165,7 @@ impl AuroraConnection<PgConnection> {
     ) -> QueryResult<R> {
         let deadline = Deadline::of(self.cluster());
         self.acquire(Need::Write, deadline)?;
-        match self.transaction.as_mut() {
-            Some(transaction) => transaction.wrote = true,
-            None => self.last_write = Some(Instant::now()),
-        }
+        self.session.wrote(deadline.began());
         let mut work = Some(work);
         let classification = self.cluster().classify("UPDATE");
         let statement = Statement::of_text(classification, "UPDATE");

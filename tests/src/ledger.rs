@@ -61,8 +61,7 @@ impl Ledger {
 
     /// Notes what became of the write of `id`.
     pub fn note(&self, id: i64, thread: usize, result: QueryResult<()>) {
-        let failed =
-            result.err().map(|error| (aurora_diesel::outcome(&error), error.to_string()));
+        let failed = result.err().map(|error| (aurora_diesel::outcome(&error), error.to_string()));
         self.entries().push(Entry { id, thread, failed });
     }
 

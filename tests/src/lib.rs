@@ -50,7 +50,8 @@ pub fn events_until(events: &mut Events, last: impl Fn(&Event) -> bool) -> Vec<E
     let mut seen = Vec::new();
     loop {
         let next = events.next_timeout(LIMIT);
-        let event = next.unwrap_or_else(|| panic!("no such event within {LIMIT:?}; seen: {seen:#?}"));
+        let event =
+            next.unwrap_or_else(|| panic!("no such event within {LIMIT:?}; seen: {seen:#?}"));
         seen.push(event);
         if last(&seen[seen.len() - 1]) {
             return seen;

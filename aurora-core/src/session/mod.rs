@@ -10,10 +10,11 @@ mod transaction;
 use std::time::Instant;
 
 pub use self::recovery::{Failure, Place, Recovery, Step, Trouble};
-pub use self::transaction::{begins_on_reader, commits, only_begins, rolls_back};
+use self::transaction::{begins_on_reader, commits, only_begins};
 use crate::config::Freshness;
 use crate::route::Need;
-use crate::sql::{Classification, Target, TransactionEffect, Verdict};
+use crate::sql::{Classification, Target, TransactionControl, TransactionEffect, Verdict};
+use crate::topology::Role;
 
 /// The state of one session.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Session {
     forced: Option<Target>,
     last_write: Option<Instant>,
     transaction: Option<Transaction>,
+    /// The transaction ended with its connection, and its owner has not rolled back yet.
+    transaction_lost: bool,
     pinned: bool,
 }
 
@@ -45,6 +48,7 @@ impl Session {
             forced: None,
             last_write: None,
             transaction: None,
+            transaction_lost: false,
             pinned: false,
         }
     }
@@ -109,9 +113,15 @@ impl Session {
         }
     }
 
-    /// Follows a statement that succeeded at `now`.
-    pub fn succeeded(&mut self, classification: &Classification, now: Instant) {
-        if matches!(classification.verdict(), Verdict::Write | Verdict::Session) {
+    /// Follows a statement that succeeded at `now` on an instance of that role.
+    pub fn succeeded(&mut self, classification: &Classification, role: Role, now: Instant) {
+        let may_have_written = match classification.verdict() {
+            Verdict::Write | Verdict::Session => true,
+            // It called functions nobody knows, where they can write.
+            Verdict::Read => !classification.rerunnable() && role == Role::Writer,
+            Verdict::Lock | Verdict::Transaction(_) => false,
+        };
+        if may_have_written {
             self.wrote(now);
         }
         if classification.leaves_session_state() {
@@ -165,7 +175,35 @@ impl Session {
     /// returns whether there was a transaction.
     pub fn disconnected(&mut self) -> bool {
         self.pinned = false;
-        self.transaction.take().is_some()
+        let in_transaction = self.transaction.take().is_some();
+        self.transaction_lost |= in_transaction;
+        in_transaction
+    }
+
+    /// Whether its transaction ended with its connection, and its owner has not rolled back yet:
+    /// until then every statement fails, or it would run outside of the transaction it is meant
+    /// to be part of.
+    #[must_use]
+    pub fn is_transaction_lost(&self) -> bool {
+        self.transaction_lost
+    }
+
+    /// Whether the statement does nothing but give up work of a transaction that is lost anyway:
+    /// then there is nothing to send. Giving up all of it frees the session.
+    pub fn gives_up_what_is_lost(&mut self, classification: &Classification) -> bool {
+        if !self.transaction_lost {
+            return false;
+        }
+        let Verdict::Transaction(control) = classification.verdict() else { return false };
+        if control == TransactionControl::Rollback {
+            self.transaction_lost = false;
+            return true;
+        }
+        // After a savepoint's end the transaction is still lost, and its COMMIT will fail.
+        matches!(
+            control,
+            TransactionControl::ReleaseSavepoint | TransactionControl::RollbackToSavepoint
+        )
     }
 
     /// As new, for the next one who uses it.

@@ -17,7 +17,7 @@ fn place(role: Role) -> Place {
 fn after(statements: &[&str]) -> Session {
     let mut session = Session::new(Freshness::Session);
     for sql in statements {
-        session.succeeded(&classified(sql), Instant::now());
+        session.succeeded(&classified(sql), Role::Writer, Instant::now());
     }
     session
 }
@@ -105,9 +105,9 @@ fn reads_need_what_the_session_wrote_from_its_commit_on() {
     let mut session = Session::new(Freshness::Session);
     let need = |session: &Session| session.need(&classified("SELECT 1"), None, || later);
     assert_eq!(need(&session), READ);
-    session.succeeded(&classified("BEGIN"), now);
-    session.succeeded(&classified("INSERT INTO t VALUES (1)"), now);
-    session.succeeded(&classified("COMMIT"), later);
+    session.succeeded(&classified("BEGIN"), Role::Writer, now);
+    session.succeeded(&classified("INSERT INTO t VALUES (1)"), Role::Writer, now);
+    session.succeeded(&classified("COMMIT"), Role::Writer, later);
     assert_eq!(need(&session), Need::Read { fresh_as_of: Some(later) });
     session.force(Some(Target::Reader));
     assert_eq!(need(&session), READ);
@@ -214,4 +214,33 @@ fn what_may_have_been_written_counts_as_written() {
     assert_eq!(step, Step::FailLost(Outcome::Unknown));
     let need = session.need(&classified("SELECT 1"), None, || now);
     assert_eq!(need, Need::Read { fresh_as_of: Some(now) });
+}
+
+#[test]
+fn a_lost_transaction_is_over_when_its_owner_gives_it_up() {
+    let mut session = after(&["BEGIN", "SAVEPOINT a"]);
+    assert!(!session.gives_up_what_is_lost(&classified("ROLLBACK")));
+    assert!(session.disconnected());
+    for (sql, local, lost_after) in [
+        ("SELECT 1", false, true),
+        ("COMMIT", false, true),
+        ("ROLLBACK TO SAVEPOINT a", true, true),
+        ("RELEASE SAVEPOINT a", true, true),
+        ("ROLLBACK", true, false),
+        ("ROLLBACK", false, false),
+    ] {
+        assert_eq!(session.gives_up_what_is_lost(&classified(sql)), local, "{sql}");
+        assert_eq!(session.is_transaction_lost(), lost_after, "{sql}");
+    }
+}
+
+#[test]
+fn a_function_nobody_knows_may_have_written_where_it_could() {
+    let now = Instant::now();
+    for (role, last_write) in [(Role::Reader, None), (Role::Writer, Some(now))] {
+        let mut session = after(&[]);
+        session.succeeded(&classified("SELECT f()"), role, now);
+        let need = session.need(&classified("SELECT 1"), None, || now);
+        assert_eq!(need, Need::Read { fresh_as_of: last_write });
+    }
 }

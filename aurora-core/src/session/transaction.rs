@@ -3,8 +3,7 @@
 use crate::sql::{Classification, TransactionControl, TransactionEffect, Verdict};
 
 /// Whether the text begins a transaction that a reader can serve.
-#[must_use]
-pub fn begins_on_reader(classification: &Classification, sql: &str) -> bool {
+pub(super) fn begins_on_reader(classification: &Classification, sql: &str) -> bool {
     let read_only = matches!(
         classification.transaction_effect(),
         TransactionEffect::Opens { read_only: Some(true) }
@@ -18,8 +17,7 @@ fn contains_word(sql: &str, word: &str) -> bool {
 }
 
 /// Whether the statement, when it gets through, makes the transaction's work permanent.
-#[must_use]
-pub fn commits(classification: &Classification) -> bool {
+pub(super) fn commits(classification: &Classification) -> bool {
     match classification.verdict() {
         Verdict::Transaction(control) => matches!(
             control,
@@ -35,14 +33,7 @@ pub fn commits(classification: &Classification) -> bool {
     }
 }
 
-/// Whether it does nothing but give up the whole transaction.
-#[must_use]
-pub fn rolls_back(classification: &Classification) -> bool {
-    matches!(classification.verdict(), Verdict::Transaction(TransactionControl::Rollback))
-}
-
 /// Whether it does nothing but begin a transaction: then running it again does no harm.
-#[must_use]
-pub fn only_begins(classification: &Classification) -> bool {
+pub(super) fn only_begins(classification: &Classification) -> bool {
     matches!(classification.verdict(), Verdict::Transaction(TransactionControl::Begin { .. }))
 }

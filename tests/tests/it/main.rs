@@ -1,5 +1,10 @@
 //! Integration tests against real clusters, which `test_kit` starts and ends.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
 
+mod diesel_recovery;
 mod diesel_routing;
+mod diesel_sessions;
 mod startup;
+mod store;
+mod tls;
 mod topology;

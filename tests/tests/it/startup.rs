@@ -133,7 +133,9 @@ fn the_password_is_never_shown() {
     let cluster = Cluster::connect_blocking(config.clone()).unwrap();
     let mut events = cluster.events();
     stand.kit.kill(0).unwrap();
-    let seen = aurora_tests::events_until(&mut events, |event| matches!(event, Event::HealthChanged { .. }));
+    let seen = aurora_tests::events_until(&mut events, |event| {
+        matches!(event, Event::HealthChanged { .. })
+    });
     let error = cluster.wait_for_writer_blocking(Duration::from_millis(100)).map(drop);
     let manager = aurora_tests::Manager::new(cluster.clone());
     let status = cluster.status();

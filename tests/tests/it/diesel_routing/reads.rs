@@ -62,7 +62,8 @@ fn every_form_of_a_read_goes_to_a_reader() {
             assert!(exists.get_result::<bool>(c).unwrap());
         }),
         ("expression", |c| {
-            let sum = diesel::select(diesel::dsl::sql::<BigInt>("6::int8 * 7")).get_result::<i64>(c);
+            let sum =
+                diesel::select(diesel::dsl::sql::<BigInt>("6::int8 * 7")).get_result::<i64>(c);
             assert_eq!(sum.unwrap(), 42);
         }),
         ("text", |c| assert_eq!(diesel::sql_query("SELECT 1").execute(c).unwrap(), 1)),

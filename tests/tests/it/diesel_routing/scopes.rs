@@ -84,7 +84,12 @@ fn promises_of_freshness_are_kept() {
     stand.kit.set_replay_delay(1, Duration::from_secs(60)).unwrap();
     let bound = Freshness::Bounded(Duration::from_millis(500));
     aurora_tests::eventually("the reader falls behind", || {
-        stand.kit.client(0).unwrap().batch_execute("INSERT INTO items (name) VALUES ('a')").unwrap();
+        stand
+            .kit
+            .client(0)
+            .unwrap()
+            .batch_execute("INSERT INTO items (name) VALUES ('a')")
+            .unwrap();
         place(Some(bound)) == [1, 0]
     });
     assert_eq!(place(Some(Freshness::Eventual)), [0, 1]);

@@ -90,14 +90,14 @@ fn every_form_of_a_write_as_text_goes_to_the_writer() {
             let cte = "WITH d AS (DELETE FROM items WHERE id = 6 RETURNING *) SELECT * FROM d";
             diesel::sql_query(cte).execute(c)
         }),
-        ("comment", |c| diesel::sql_query("-- a\n/* b */ DELETE FROM items WHERE id = 7").execute(c)),
+        ("comment", |c| {
+            diesel::sql_query("-- a\n/* b */ DELETE FROM items WHERE id = 7").execute(c)
+        }),
         ("nextval", |c| {
             let next = diesel::dsl::sql::<diesel::sql_types::BigInt>("nextval('items_id_seq')");
             rows(diesel::select(next).load::<i64>(c))
         }),
-        ("transaction lock", |c| {
-            diesel::sql_query("SELECT pg_advisory_xact_lock(1)").execute(c)
-        }),
+        ("transaction lock", |c| diesel::sql_query("SELECT pg_advisory_xact_lock(1)").execute(c)),
         ("session lock", |c| diesel::sql_query("SELECT pg_try_advisory_lock(2)").execute(c)),
         ("select into", |c| diesel::sql_query("SELECT * INTO copied FROM items").execute(c)),
     ];

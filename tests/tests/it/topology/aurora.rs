@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use aurora_core::{Event, Health, Role};
 use aurora_tests::stand::Stand;
-use aurora_tests::{eventually, events_until};
+use aurora_tests::{events_until, eventually};
 use test_kit::{PgCluster, TopologyLie};
 
 fn stand() -> Stand {
-    Stand::with(PgCluster::builder().instances(3).aurora(true), "probe_interval=100ms")
+    let servers = PgCluster::builder().instances(3).aurora(true);
+    let stand = Stand::with(servers, "probe_interval=100ms");
+    // The first list may have named instances that had not said yet that they are.
+    eventually("the topology is complete", || stand.cluster.status().degraded.is_none());
+    stand
 }
 
 #[test]
@@ -55,7 +59,7 @@ fn a_bad_topology_answer_shrinks_nothing_and_is_told() {
             // for; what is told when it ends shows that it was looked at.
         } else {
             events_until(&mut events, |event| matches!(event, Event::TopologyDegraded { .. }));
-            assert!(stand.cluster.status().degraded.is_some());
+            eventually("it shows", || stand.cluster.status().degraded.is_some());
         }
         let topology = stand.cluster.topology();
         assert_eq!(topology.instances().len(), 3, "{lie:?}: {topology:#?}");
@@ -71,10 +75,20 @@ fn a_new_reader_of_aurora_without_a_known_address_degrades_the_topology() {
     let stand = stand();
     let mut events = stand.cluster.events();
     stand.kit.add_reader().unwrap();
-    let seen =
-        events_until(&mut events, |event| matches!(event, Event::TopologyDegraded { .. }));
+    let seen = events_until(&mut events, |event| matches!(event, Event::TopologyDegraded { .. }));
     let text = seen[seen.len() - 1].to_string();
     assert!(text.contains("instance-4") && text.contains("instance_host_pattern"), "{text}");
     assert_eq!(stand.cluster.topology().readers().len(), 2);
     assert!(stand.cluster.topology().instances().iter().all(|i| i.health() == Health::Online));
+}
+
+#[test]
+fn a_removed_reader_of_aurora_is_lost_at_once() {
+    let stand = stand();
+    stand.kit.remove_reader(2).unwrap();
+    stand.await_health(2, Health::Lost);
+    assert_eq!(stand.cluster.topology().readers().len(), 1);
+    // Aurora lists it for minutes, so it stays in sight.
+    eventually("the topology is good", || stand.cluster.status().degraded.is_none());
+    assert_eq!(stand.cluster.topology().instances().len(), 3);
 }

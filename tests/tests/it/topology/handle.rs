@@ -19,9 +19,8 @@ fn closing_ends_waiting_statements_and_listeners_at_once() {
     let before = stand.cluster.topology();
     std::thread::scope(|scope| {
         let mut session = stand.session();
-        let writing = scope.spawn(move || {
-            session.batch_execute("INSERT INTO items VALUES (1, 'a')").unwrap_err()
-        });
+        let writing = scope
+            .spawn(move || session.batch_execute("INSERT INTO items VALUES (1, 'a')").unwrap_err());
         let waiting = scope.spawn(|| stand.cluster.wait_for_writer_blocking(LIMIT).unwrap_err());
         let listening = scope.spawn(move || while events.next_timeout(LIMIT).is_some() {});
         let begun = Instant::now();

@@ -2,7 +2,7 @@
 
 use aurora_core::{Cluster, Config, Event, Health, InstanceId, Role};
 use aurora_tests::stand::Stand;
-use aurora_tests::{eventually, events_until};
+use aurora_tests::{events_until, eventually};
 use test_kit::PgCluster;
 
 #[test]

@@ -33,10 +33,7 @@ fn an_instance_taken_offline_gets_no_statement_until_it_is_brought_back() {
 
 #[test]
 fn a_writer_taken_offline_lets_writes_wait_and_reads_go_on() {
-    let stand = Stand::with(
-        test_kit::PgCluster::builder().instances(2),
-        "failover_timeout=300ms",
-    );
+    let stand = Stand::with(test_kit::PgCluster::builder().instances(2), "failover_timeout=300ms");
     stand.seed(aurora_tests::ITEMS);
     stand.cluster.instance(stand.id(0)).take_offline().unwrap();
     let session = &mut stand.session();

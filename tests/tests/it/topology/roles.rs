@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use aurora_core::{Event, Health, InstanceId, Role};
 use aurora_tests::stand::Stand;
-use aurora_tests::{eventually, events_until};
+use aurora_tests::{events_until, eventually};
 
 fn is_health(event: &Event, id: &InstanceId, health: Health) -> bool {
     matches!(event, Event::HealthChanged { instance, to, .. } if instance == id && *to == health)
@@ -39,9 +39,10 @@ fn a_failover_and_a_switchover_are_told_in_order() {
     stand.kit.kill_and_promote(1).unwrap();
     let seen = events_until(&mut events, |event| becomes_writer(event, &two));
     let lost = place(&seen, |event| is_health(event, &one, Health::Lost));
-    let promoted = place(&seen, |event| {
-        matches!(event, Event::RoleChanged { instance, to: Role::Writer, .. } if *instance == two)
-    });
+    let promoted = place(
+        &seen,
+        |event| matches!(event, Event::RoleChanged { instance, to: Role::Writer, .. } if *instance == two),
+    );
     assert!(lost < promoted, "{seen:#?}");
     assert_unbroken(&seen, &one, &two);
 

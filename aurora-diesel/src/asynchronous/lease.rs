@@ -1,0 +1,194 @@
+//! Which physical connection serves the next statement.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aurora_core::{Cluster, Complaint, Error, ErrorKind, Instance, Need, Outcome, Topology};
+use diesel::connection::{CacheSize, get_default_instrumentation};
+use diesel::result::QueryResult;
+use diesel_async::AsyncConnection as _;
+
+use super::connection::AuroraConnection;
+use crate::errors;
+
+/// How long to wait for news before an instance that has just failed is tried again.
+const PAUSE: Duration = Duration::from_millis(20);
+
+const TRANSACTION_LOST: &str = "the transaction was lost with its connection, or a future of it was dropped: roll back, and run all of it again";
+const SESSION_LOST: &str = "the session's settings, locks, temporary tables and the like were lost with its connection: set them again";
+
+impl AuroraConnection {
+    /// Sees to it that a connection is leased that may run the statement.
+    pub(crate) async fn acquire(&mut self, need: Need, deadline: Deadline) -> QueryResult<()> {
+        if self.session.is_transaction_lost() {
+            return Err(lost(TRANSACTION_LOST));
+        }
+        if self.session.in_transaction() {
+            return if self.lease.is_some() { Ok(()) } else { Err(lost(TRANSACTION_LOST)) };
+        }
+        if self.session.is_pinned() {
+            return self.keep_pinned();
+        }
+        self.acquire_free(need, deadline).await
+    }
+
+    /// Leases a connection to an instance that serves `need`, waiting for one if there is none.
+    async fn acquire_free(&mut self, need: Need, deadline: Deadline) -> QueryResult<()> {
+        loop {
+            let Some((topology, instance)) = self.pick(need) else {
+                self.release();
+                let found = self.shared.cluster.wait_for(need, deadline.at).await;
+                found.map_err(|error| errors::from_core(&error))?;
+                continue;
+            };
+            if self.lease.as_ref().is_some_and(|lease| {
+                !self.dirty && lease.is_current(&instance) && !lease.is_closed()
+            }) {
+                return Ok(());
+            }
+            self.release();
+            self.lease = self.shared.store.take(&instance, deadline.began);
+            if self.lease.as_ref().is_some_and(|lease| lease.is_closed()) {
+                // Its server ended it while it was idle; the next one may be good.
+                self.lease = None;
+                continue;
+            }
+            if self.lease.is_none() {
+                self.connect(&topology, &instance, deadline).await?;
+            }
+            if self.lease.is_some() {
+                self.tell_lease();
+                return Ok(());
+            }
+        }
+    }
+
+    fn pick(&self, need: Need) -> Option<(Arc<Topology>, Instance)> {
+        let cluster = &self.shared.cluster;
+        let topology = cluster.topology();
+        let instance = cluster.route(&topology, need)?.clone();
+        Some((topology, instance))
+    }
+
+    /// Opens a connection to `instance`; when that fails for now, waits a little for news.
+    async fn connect(
+        &mut self,
+        topology: &Topology,
+        instance: &Instance,
+        deadline: Deadline,
+    ) -> QueryResult<()> {
+        let cluster = &self.shared.cluster;
+        let until = deadline.at.min(Instant::now() + cluster.config().connect_timeout());
+        let error = match self.shared.connect(instance, until).await {
+            Ok(lease) => {
+                self.lease = Some(lease);
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        let complaint = match error.kind() {
+            ErrorKind::ReadOnly => Some(Complaint::WrongRole),
+            ErrorKind::ConnectionLost | ErrorKind::Deadline | ErrorKind::Protocol => {
+                Some(Complaint::ConnectionLost)
+            }
+            // It is alive, and may have a slot again in a moment.
+            ErrorKind::TooManyConnections => None,
+            // No other instance would do better.
+            _ => return Err(errors::from_core(&error)),
+        };
+        if let Some(complaint) = complaint {
+            cluster.complain(instance.id(), instance.epoch(), complaint, error.message());
+        }
+        if deadline.has_passed() {
+            let text = format!("no connection before the deadline: {}", error.message());
+            let error = Error::new(ErrorKind::Deadline, text).on(instance.id());
+            return Err(errors::from_core(&error));
+        }
+        let until = deadline.at.min(Instant::now() + PAUSE);
+        let _ = cluster.wait_beyond(topology.generation(), until).await;
+        Ok(())
+    }
+
+    /// Session state ties the session to its connection, dead or alive.
+    fn keep_pinned(&mut self) -> QueryResult<()> {
+        let topology = self.shared.cluster.snapshot();
+        let is_there = self.lease.as_ref().is_some_and(|lease| {
+            let instance = topology.instance(lease.instance());
+            instance.is_some_and(|instance| instance.epoch() == lease.epoch())
+        });
+        if is_there {
+            return Ok(());
+        }
+        self.close_lease();
+        self.session.disconnected();
+        Err(lost(SESSION_LOST))
+    }
+
+    /// Gives the connection back to the store if others may use it; else closes it.
+    pub(crate) fn release(&mut self) {
+        let is_clean = !self.dirty
+            && self.in_flight.is_none()
+            && self.session.is_free()
+            && self.leftover_is_over();
+        if !is_clean {
+            return self.close_lease();
+        }
+        let Some(mut lease) = self.lease.take() else { return };
+        if lease.is_closed() {
+            return;
+        }
+        if self.instrumented {
+            lease.connection.set_instrumentation(get_default_instrumentation());
+        }
+        if self.cache_size.is_some() {
+            lease.connection.set_prepared_statement_cache_size(CacheSize::Unbounded);
+        }
+        self.shared.store.put(lease, self.used_at);
+    }
+
+    /// Closes the connection, whatever it is in the middle of.
+    pub(crate) fn close_lease(&mut self) {
+        self.dirty = false;
+        self.in_flight = None;
+        self.leftover = None;
+        if let Some(lease) = self.lease.take() {
+            lease.abort();
+        }
+    }
+
+    /// Passes on to a connection what this session has of its own.
+    fn tell_lease(&mut self) {
+        let Some(lease) = &mut self.lease else { return };
+        if self.instrumented {
+            lease.connection.set_instrumentation(self.instrumentation.clone());
+        }
+        if let Some(size) = self.cache_size {
+            lease.connection.set_prepared_statement_cache_size(size);
+        }
+    }
+}
+
+/// The error for what went with its connection, and was not applied.
+pub(crate) fn lost(text: &str) -> diesel::result::Error {
+    let error = Error::new(ErrorKind::ConnectionLost, text);
+    errors::from_core(&error.with_outcome(Outcome::NotApplied))
+}
+
+/// When a statement began, and until when it may wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    pub(crate) began: Instant,
+    pub(crate) at: Instant,
+}
+
+impl Deadline {
+    /// That of a statement which begins now.
+    pub(crate) fn of(cluster: &Cluster) -> Self {
+        let began = Instant::now();
+        Self { began, at: began + cluster.config().failover_timeout() }
+    }
+
+    pub(crate) fn has_passed(self) -> bool {
+        Instant::now() >= self.at
+    }
+}

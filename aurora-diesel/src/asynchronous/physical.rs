@@ -1,0 +1,148 @@
+//! The physical connection: diesel-async's, and the task that drives it.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::Instant;
+
+use aurora_core::sql::{Classification, Verdict};
+use aurora_core::{Cluster, Error, ErrorKind, Instance, Outcome};
+use diesel::result::{DatabaseErrorKind, QueryResult};
+use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection as _};
+use futures_core::stream::BoxStream;
+use futures_util::StreamExt as _;
+use tokio::task::AbortHandle;
+
+use super::collect::Collected;
+use super::statement::{Statement, Work};
+
+/// A row of PostgreSQL, as diesel-async has it.
+pub(crate) type PgRow = <AsyncPgConnection as AsyncConnectionCore>::Row<'static, 'static>;
+/// The rows of one query, as diesel-async has them.
+pub(crate) type PgRows = BoxStream<'static, QueryResult<PgRow>>;
+
+/// A connection that can be ended while somebody waits for it.
+pub(crate) struct Physical {
+    pub(crate) connection: AsyncPgConnection,
+    driver: AbortHandle,
+}
+
+/// What a statement gave.
+pub(crate) enum Done {
+    Batch,
+    Count(usize),
+    Rows {
+        ahead: VecDeque<PgRow>,
+        /// What is still to come.
+        rest: Option<PgRows>,
+    },
+}
+
+/// How a connection is after an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    Closed,
+    /// It is in a transaction that the server has given up.
+    InFailedTransaction,
+    Usable,
+}
+
+impl Physical {
+    /// Connects to `instance` before `deadline`.
+    pub(crate) async fn open(
+        cluster: &Cluster,
+        instance: &Instance,
+        deadline: Instant,
+    ) -> Result<Self, Error> {
+        let (client, driver) = cluster.connect_postgres(instance, deadline).await?;
+        let connection = cluster.until(deadline, AsyncPgConnection::try_from(client)).await;
+        let connection = connection.ok_or_else(|| {
+            Error::new(ErrorKind::Deadline, "it did not answer before the deadline")
+        });
+        let connection = connection.and_then(|connection| {
+            connection.map_err(|error| Error::new(ErrorKind::ConnectionLost, error.to_string()))
+        });
+        match connection {
+            Ok(connection) => Ok(Self { connection, driver }),
+            Err(error) => {
+                driver.abort();
+                Err(error.with_outcome(Outcome::NotApplied).on(instance.id()))
+            }
+        }
+    }
+
+    /// What ends the connection from outside.
+    pub(crate) fn driver(&self) -> AbortHandle {
+        self.driver.clone()
+    }
+
+    /// Closes the connection at once, whatever it is in the middle of.
+    pub(crate) fn abort(&self) {
+        self.driver.abort();
+    }
+
+    /// Whether the connection is certainly closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.driver.is_finished()
+    }
+
+    /// Runs the statement.
+    pub(crate) async fn perform(&mut self, statement: &Statement<'_>) -> QueryResult<Done> {
+        match &statement.work {
+            Work::Batch(sql) => {
+                self.connection.batch_execute(sql).await?;
+                Ok(Done::Batch)
+            }
+            Work::Count(query) => {
+                Ok(Done::Count(self.connection.execute_returning_count(query).await?))
+            }
+            Work::Load(query) => self.load(query, &statement.classification).await,
+        }
+    }
+
+    /// Of what changes data all rows are fetched: only after the last one it is known that the
+    /// change is permanent. Of reads two rows are, or the end: so the usual query of one row is
+    /// over when its row is delivered, and before that it can be run again.
+    async fn load(
+        &mut self,
+        query: &Collected,
+        classification: &Classification,
+    ) -> QueryResult<Done> {
+        let enough = match classification.verdict() {
+            Verdict::Read | Verdict::Lock => 2,
+            Verdict::Session | Verdict::Transaction(_) | Verdict::Write => usize::MAX,
+        };
+        let mut rows = self.connection.load(query).await?;
+        let mut ahead = VecDeque::new();
+        while ahead.len() < enough {
+            match rows.next().await {
+                Some(row) => ahead.push_back(row?),
+                None => return Ok(Done::Rows { ahead, rest: None }),
+            }
+        }
+        Ok(Done::Rows { ahead, rest: Some(rows) })
+    }
+
+    /// Asks the connection how it is.
+    ///
+    /// diesel-async gives one kind of error for "never sent" and "no answer", and no code with
+    /// which a server says farewell; both are told apart here without a look at any words.
+    pub(crate) async fn condition(&mut self) -> Condition {
+        if self.is_closed() {
+            return Condition::Closed;
+        }
+        match self.connection.batch_execute("SELECT 1").await {
+            Ok(()) => Condition::Usable,
+            Err(diesel::result::Error::DatabaseError(
+                DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection,
+                _,
+            )) => Condition::Closed,
+            Err(_) => Condition::InFailedTransaction,
+        }
+    }
+}
+
+impl fmt::Debug for Physical {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Physical").field("is_closed", &self.is_closed()).finish_non_exhaustive()
+    }
+}
