@@ -176,7 +176,8 @@ impl Engine {
         for row in rows {
             let id = InstanceId::from(&*row.name);
             let address = self.address_of(&row.name);
-            if !self.hear_of(id.clone(), address, Origin::Listed, now) {
+            // A configured address that has not answered yet may be the one.
+            if !self.hear_of(id.clone(), address, Origin::Listed, now) && !self.awaits_answers() {
                 fault = Some(Arc::from(format!(
                     "{id} is in the topology but has no known address; set instance_host_pattern (such as `?.example.com`)"
                 )));
@@ -192,6 +193,11 @@ impl Engine {
             });
         }
         fault
+    }
+
+    fn awaits_answers(&self) -> bool {
+        let unheard = |m: &Member| m.health == Health::Unknown && m.failure.is_none();
+        self.members.iter().any(|m| m.origin == Origin::Configured && unheard(m))
     }
 
     fn has_writers_list(&self) -> bool {

@@ -113,7 +113,7 @@ impl fmt::Display for Health {
     }
 }
 
-/// One instance in one [`Topology`].
+/// One instance in one [`Topology`](super::Topology).
 #[derive(Clone, Debug)]
 pub struct Instance {
     pub(crate) id: InstanceId,
