@@ -117,6 +117,12 @@ impl<C> Lease<C> {
         &self.open.0
     }
 
+    /// Notes that a statement succeeded on it which began when its instance counted that many
+    /// breaks: they did not concern this connection.
+    pub fn prove(&mut self, breaks: u64) {
+        self.breaks = self.breaks.max(breaks);
+    }
+
     /// Whether the connection may serve another statement outside a transaction: it leads to
     /// this instance, in this epoch, and no connection to it has broken since.
     #[must_use]
@@ -350,6 +356,22 @@ mod tests {
             store.retire(&Topology::new(vec![a.clone(), b.clone()]), now);
         }
         assert_eq!(ended.load(Relaxed), 1);
+    }
+
+    #[test]
+    fn a_connection_that_has_served_since_is_in_no_doubt() {
+        let (store, now) = (store(), Instant::now());
+        let a = instance("a", Role::Reader, None);
+        let mut lease = Lease::new("used", &a, a.stats().breaks(), now);
+        a.stats().broke();
+        let began = a.stats().breaks();
+        lease.prove(began);
+        assert!(lease.is_current(&a));
+        a.stats().broke();
+        lease.prove(began);
+        assert!(!lease.is_current(&a), "that one came after the statement had begun");
+        store.put(lease, now);
+        assert_eq!(store.idle(a.id()), 0);
     }
 
     #[test]

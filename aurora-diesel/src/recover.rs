@@ -95,9 +95,11 @@ impl<C: Physical> AuroraConnection<C> {
         if classification.verdict() == Verdict::Write {
             stats.count_write();
         }
+        let breaks = stats.breaks();
         let running = stats.start(began);
         let result = work(&mut **lease);
         if result.is_ok() {
+            lease.prove(breaks);
             self.used_at = Instant::now();
             running.succeeded(self.used_at);
         }
