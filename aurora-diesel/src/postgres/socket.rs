@@ -12,6 +12,8 @@
 //! proxy that changes ports) there is no socket, and `tcp_user_timeout` and keepalives are all
 //! there is.
 
+#[cfg(target_os = "linux")]
+use std::collections::HashSet;
 use std::net::{IpAddr, TcpStream};
 
 /// The process's socket to `(ip, port)` whose local port is `local_port`.
@@ -20,21 +22,22 @@ pub(super) fn find(ip: IpAddr, port: u16, local_port: u16) -> Option<TcpStream> 
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
     let process = pidfd_open(getpid(), PidfdFlags::empty()).ok()?;
+    // Other threads that search duplicate sockets for a moment: each socket is looked at once,
+    // whatever its descriptors, or the searches would multiply each other's work.
+    let mut seen = HashSet::new();
     let mut found = None;
     for entry in std::fs::read_dir("/proc/self/fd").ok()?.flatten() {
-        let leads_to = std::fs::read_link(entry.path());
-        if !leads_to.is_ok_and(|to| to.to_string_lossy().starts_with("socket:")) {
+        let Ok(target) = std::fs::read_link(entry.path()) else { continue };
+        if !target.to_string_lossy().starts_with("socket:") || seen.contains(&target) {
             continue;
         }
         let number = entry.file_name().to_str().and_then(|name| name.parse().ok());
         let copy =
             number.and_then(|number| pidfd_getfd(&process, number, PidfdGetfdFlags::empty()).ok());
         let Some(socket) = copy.map(TcpStream::from) else { continue };
-        if !leads(&socket, ip, port, local_port) {
-            continue;
-        }
-        // Two that look the same: better none than the wrong one.
-        if found.replace(socket).is_some() {
+        seen.insert(target);
+        // Two different ones that look the same: better none than the wrong one.
+        if leads(&socket, ip, port, local_port) && found.replace(socket).is_some() {
             return None;
         }
     }
@@ -61,6 +64,24 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn threads_that_search_at_the_same_time_find_each_its_own() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let ours = TcpStream::connect(server).unwrap();
+                    let port = ours.local_addr().unwrap().port();
+                    for _ in 0..200 {
+                        let copy = find(server.ip(), server.port(), port).expect("the socket");
+                        assert_eq!(copy.local_addr().unwrap().port(), port);
+                    }
+                });
+            }
+        });
+    }
 
     #[test]
     fn a_call_that_waits_on_the_socket_is_ended_and_no_other() {
