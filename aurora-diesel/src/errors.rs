@@ -5,6 +5,7 @@
 
 use std::error::Error as _;
 
+#[cfg(feature = "postgres")]
 use aurora_core::session::Trouble;
 use aurora_core::{ErrorKind, InstanceId, Outcome, Retry};
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error};
@@ -86,6 +87,7 @@ fn kind_outcome(kind: &DatabaseErrorKind) -> Outcome {
 }
 
 /// Judges an error of a physical connection; `is_broken` is what the driver thinks of it.
+#[cfg(feature = "postgres")]
 pub(crate) fn trouble(error: &Error, is_broken: bool) -> Trouble {
     let Error::DatabaseError(kind, _) = error else {
         return if is_broken { Trouble::Lost } else { Trouble::Statement };
@@ -269,6 +271,7 @@ mod tests {
         assert!(information.hint().unwrap().contains("idempotent"));
     }
 
+    #[cfg(feature = "postgres")]
     #[test]
     fn a_broken_connection_is_lost_whatever_the_error_says() {
         assert_eq!(trouble(&plain(DatabaseErrorKind::Unknown), true), Trouble::Lost);

@@ -161,6 +161,7 @@ impl<C: Physical> AuroraConnection<C> {
 
     /// Check-in: the session gives everything back and is as new, except for a test transaction,
     /// which goes on. Returns whether the session cannot be used again.
+    #[cfg(feature = "r2d2")]
     pub(crate) fn check_in(&mut self) -> bool {
         if !self.is_test_transaction() {
             self.reset();
@@ -169,6 +170,7 @@ impl<C: Physical> AuroraConnection<C> {
     }
 
     /// Check-out: lets go of a connection that is out of use.
+    #[cfg(feature = "r2d2")]
     pub(crate) fn drop_stale(&mut self) {
         if !self.session.is_free() {
             return;

@@ -34,6 +34,7 @@ impl<C: Physical> AuroraConnection<C> {
     }
 
     /// Whether the transaction is one of Diesel's test transactions, which outlive check-in.
+    #[cfg(feature = "r2d2")]
     pub(crate) fn is_test_transaction(&mut self) -> bool {
         self.session.in_transaction()
             && !self.transaction_is_over()

@@ -124,6 +124,22 @@ impl Cluster {
         self.wait_blocking(deadline, |topology| confirmed(topology, instance, epoch, since));
     }
 
+    /// Runs `work` until `deadline`; `None` when the time has passed first.
+    ///
+    /// The timer is the background runtime's: the caller's may have none.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of `work`, which is dropped at the deadline.
+    pub async fn until<T>(&self, deadline: Instant, work: impl Future<Output = T>) -> Option<T> {
+        let timer = async move { tokio::time::sleep_until(deadline.into()).await };
+        let mut timer = EndOnDrop(self.0._background.handle().spawn(timer));
+        tokio::select! {
+            done = work => Some(done),
+            _ = &mut timer.0 => None,
+        }
+    }
+
     /// Reports what went wrong on a connection to `instance` that was opened in `epoch`.
     pub fn complain(
         &self,
@@ -178,14 +194,19 @@ impl Cluster {
             if shared.closed.load(Ordering::Acquire) {
                 return None;
             }
-            // The timer is the background runtime's: the caller's may have none.
-            let timer = async move { tokio::time::sleep_until(deadline.into()).await };
-            let mut timer = self.0._background.handle().spawn(timer);
-            tokio::select! {
-                () = listener => timer.abort(),
-                _ = &mut timer => return look(&shared.topology.load_full()),
+            if self.until(deadline, listener).await.is_none() {
+                return look(&shared.topology.load_full());
             }
         }
+    }
+}
+
+/// A task that must not outlive the one who waits for it.
+struct EndOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -18,7 +18,7 @@ use crate::driver::{self, Command, Shared};
 use crate::error::{Error, ErrorKind};
 use crate::event::{EventHub, Events};
 use crate::policy::{self, Policy};
-use crate::probe::Prober;
+use crate::probe::{Prober, Tls};
 use crate::route::{Missing, Need, route};
 use crate::sql::{Rules, StatementCache, Target};
 use crate::startup::{self, Verdict};
@@ -54,6 +54,7 @@ struct Inner {
     policy: Box<dyn Policy>,
     statements: StatementCache,
     rules: Rules,
+    tls: Arc<Tls>,
     no_reader: AtomicU64,
     not_fresh: AtomicU64,
     // Ends after the driver was told to: field order is drop order.
@@ -130,6 +131,7 @@ impl Cluster {
     /// Starts monitoring; also says until when the first answers may take.
     fn start(config: Config, policy: Box<dyn Policy>) -> Result<(Self, Instant), Error> {
         let prober = Prober::new(config.clone())?;
+        let tls = prober.tls();
         let background = Background::shared()?;
         let now = Instant::now();
         let engine = driver::engine(&config, now);
@@ -154,11 +156,17 @@ impl Cluster {
             policy,
             statements: StatementCache::new(CACHED_STATEMENTS),
             rules,
+            tls,
             no_reader: AtomicU64::new(0),
             not_fresh: AtomicU64::new(0),
             _background: background,
         }));
         Ok((cluster, deadline))
+    }
+
+    /// How connections to the cluster are encrypted.
+    pub(crate) fn tls(&self) -> &Tls {
+        &self.0.tls
     }
 
     fn accept(self, ready: Option<Verdict>) -> Result<Self, Error> {

@@ -1,4 +1,4 @@
-//! Opening a monitoring connection: addresses, TCP, TLS, startup, authentication.
+//! Opening a connection: addresses, TCP, TLS, startup, authentication.
 
 use std::net::IpAddr;
 
@@ -24,7 +24,8 @@ pub(super) async fn connect(
             Ok(stream) => {
                 // A delayed small packet would look like a slow instance.
                 let _ = stream.set_nodelay(true);
-                let (client, connection) = start(config, tls, address, stream).await?;
+                let settings = settings(config, &format!("{} monitor", config.application_name()));
+                let (client, connection) = start(&settings, tls, address, stream).await?;
                 return Ok((client, connection, addr.ip()));
             }
             Err(error) => {
@@ -35,15 +36,11 @@ pub(super) async fn connect(
     Err(failure.unwrap_or_else(|| Failure::new(crate::engine::FailureKind::Other, "no address")))
 }
 
-async fn start(
-    config: &Config,
-    tls: &Tls,
-    address: &Address,
-    stream: TcpStream,
-) -> Result<(tokio_postgres::Client, JoinHandle<Result<(), tokio_postgres::Error>>), Failure> {
+/// What the server is told of every connection of ours.
+pub(crate) fn settings(config: &Config, application_name: &str) -> tokio_postgres::Config {
     let mut settings = tokio_postgres::Config::new();
     settings.user(config.user()).dbname(config.database());
-    settings.application_name(format!("{} monitor", config.application_name()));
+    settings.application_name(application_name);
     if let Some(password) = config.password() {
         settings.password(password.expose());
     }
@@ -54,6 +51,16 @@ async fn start(
             tokio_postgres::config::SslMode::Require
         }
     });
+    settings
+}
+
+/// Agrees on TLS and logs in; the connection is driven by a task of the present runtime.
+pub(crate) async fn start(
+    settings: &tokio_postgres::Config,
+    tls: &Tls,
+    address: &Address,
+    stream: TcpStream,
+) -> Result<(tokio_postgres::Client, JoinHandle<Result<(), tokio_postgres::Error>>), Failure> {
     match tls.connector() {
         Some(mut connector) => {
             let connector =
@@ -61,9 +68,9 @@ async fn start(
             let connector = connector.map_err(|error| {
                 Failure::new(crate::engine::FailureKind::Other, format!("TLS: {error}"))
             })?;
-            finish(&settings, stream, connector).await
+            finish(settings, stream, connector).await
         }
-        None => finish(&settings, stream, NoTls).await,
+        None => finish(settings, stream, NoTls).await,
     }
 }
 

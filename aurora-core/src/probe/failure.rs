@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::config::Address;
 use crate::dialect::{Garbage, classify_sqlstate};
 use crate::engine::{FailureKind, ProbeFailure};
+use crate::error::{Error, ErrorKind, Outcome};
 
 /// A failed probe.
 #[derive(Debug)]
@@ -24,7 +25,7 @@ impl Failure {
         Self::new(FailureKind::Silent, format!("{address} did not answer within {timeout:?}"))
     }
 
-    pub(super) fn from_io(error: &io::Error, doing: &str) -> Self {
+    pub(crate) fn from_io(error: &io::Error, doing: &str) -> Self {
         let kind = match error.kind() {
             io::ErrorKind::ConnectionRefused => FailureKind::Refused,
             io::ErrorKind::BrokenPipe
@@ -60,6 +61,22 @@ impl Failure {
     /// Whatever ended an established connection, the connection is gone.
     pub(super) fn into_reset(self) -> Self {
         Self { kind: FailureKind::Reset, message: self.message }
+    }
+
+    /// What an adapter's caller needs to know of it: nothing was sent yet.
+    pub(crate) fn into_error(self) -> Error {
+        let kind = match self.kind {
+            FailureKind::Authentication => ErrorKind::Authentication,
+            FailureKind::Privilege => ErrorKind::Privilege,
+            FailureKind::Tls => ErrorKind::Tls,
+            FailureKind::TooManyConnections => ErrorKind::TooManyConnections,
+            FailureKind::NotReady
+            | FailureKind::Other
+            | FailureKind::Refused
+            | FailureKind::Reset
+            | FailureKind::Silent => ErrorKind::ConnectionLost,
+        };
+        Error::new(kind, self.message).with_outcome(Outcome::NotApplied)
     }
 
     /// What the engine needs to know of it.

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio_postgres::SimpleQueryMessage;
 
+pub(crate) use self::connect::{settings, start};
 pub(crate) use self::failure::Failure;
+pub(crate) use self::resolve::resolve;
 pub(crate) use self::tls::Tls;
 use crate::config::{Address, Config};
 use crate::dialect::{self, Answer, Dialect};
@@ -38,6 +40,11 @@ impl Prober {
     pub(crate) fn new(config: Config) -> Result<Self, crate::Error> {
         let tls = Arc::new(Tls::new(config.sslmode(), config.sslrootcert())?);
         Ok(Self { config, tls })
+    }
+
+    /// How connections to the cluster are encrypted.
+    pub(crate) fn tls(&self) -> Arc<Tls> {
+        Arc::clone(&self.tls)
     }
 
     /// Opens a monitoring connection to `address` within `connect_timeout`, all steps together.

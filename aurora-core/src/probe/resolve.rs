@@ -7,7 +7,7 @@ use crate::config::Address;
 use crate::engine::FailureKind;
 
 /// Every address of `address`, in the resolver's order.
-pub(super) async fn resolve(address: &Address) -> Result<Vec<SocketAddr>, Failure> {
+pub(crate) async fn resolve(address: &Address) -> Result<Vec<SocketAddr>, Failure> {
     let found = tokio::net::lookup_host((address.host(), address.port())).await;
     let addresses: Vec<SocketAddr> = match found {
         Ok(addresses) => addresses.collect(),

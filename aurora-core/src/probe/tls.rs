@@ -17,7 +17,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::config::{RootCertificates, TlsMode};
 use crate::error::{Error, ErrorKind};
 
-/// How monitoring connections are encrypted.
+/// How connections are encrypted.
 pub(crate) struct Tls {
     connector: Option<MakeRustlsConnect>,
 }

@@ -3,10 +3,12 @@
 //! Diesel's queries need not be `Send`, so none of them can be held while something is awaited.
 
 use diesel::QueryResult;
-use diesel::pg::{Pg, PgMetadataLookup, PgQueryBuilder, PgTypeMetadata};
+use diesel::pg::{Pg, PgQueryBuilder};
 use diesel::query_builder::bind_collector::RawBytesBindCollector;
 use diesel::query_builder::{AstPass, Query, QueryBuilder as _, QueryFragment, QueryId};
 use diesel::sql_types::Untyped;
+
+use super::types::CustomTypes;
 
 /// The SQL and the values of a query.
 #[derive(Debug)]
@@ -14,6 +16,8 @@ pub(crate) struct Collected {
     sql: String,
     safe_to_cache: bool,
     binds: RawBytesBindCollector<Pg>,
+    /// The types of the user's own that it mentions.
+    custom: Option<CustomTypes>,
 }
 
 impl Collected {
@@ -21,10 +25,25 @@ impl Collected {
     pub(crate) fn new(query: &impl QueryFragment<Pg>) -> QueryResult<Self> {
         let mut builder = PgQueryBuilder::default();
         query.to_sql(&mut builder, &Pg)?;
-        let mut binds = RawBytesBindCollector::new();
-        query.collect_binds(&mut binds, &mut Unresolved, &Pg)?;
+        let (binds, custom) = CustomTypes::collect(query)?;
         let safe_to_cache = query.is_safe_to_cache_prepared(&Pg)?;
-        Ok(Self { sql: builder.finish(), safe_to_cache, binds })
+        Ok(Self { sql: builder.finish(), safe_to_cache, binds, custom })
+    }
+
+    /// The types whose numbers have to be filled in before it can be sent.
+    pub(crate) fn custom(&self) -> Option<&CustomTypes> {
+        self.custom.as_ref()
+    }
+
+    /// The same query with other values.
+    pub(crate) fn with_binds(&self, binds: RawBytesBindCollector<Pg>) -> Self {
+        let (sql, safe_to_cache) = (self.sql.clone(), self.safe_to_cache);
+        Self { sql, safe_to_cache, binds, custom: None }
+    }
+
+    /// The values.
+    pub(crate) fn binds(&self) -> &RawBytesBindCollector<Pg> {
+        &self.binds
     }
 
     /// The text, with placeholders for the values.
@@ -52,14 +71,4 @@ impl QueryId for Collected {
 
 impl Query for Collected {
     type SqlType = Untyped;
-}
-
-/// Leaves the types of the user's own to the server, which infers them: their numbers differ from
-/// cluster to cluster, and there is no connection yet to ask on.
-struct Unresolved;
-
-impl PgMetadataLookup for Unresolved {
-    fn lookup_type(&mut self, _type_name: &str, _schema: Option<&str>) -> PgTypeMetadata {
-        PgTypeMetadata::new(0, 0)
-    }
 }

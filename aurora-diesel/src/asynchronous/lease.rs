@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aurora_core::{Cluster, Complaint, Error, ErrorKind, Instance, Need, Outcome, Topology};
+use aurora_core::{Cluster, Complaint, Error, ErrorKind, Instance, Lease, Need, Outcome, Topology};
 use diesel::connection::{CacheSize, get_default_instrumentation};
 use diesel::result::QueryResult;
 use diesel_async::AsyncConnection as _;
 
 use super::connection::AuroraConnection;
+use super::physical::Physical;
 use crate::errors;
 
 /// How long to wait for news before an instance that has just failed is tried again.
@@ -35,39 +36,50 @@ impl AuroraConnection {
     /// Leases a connection to an instance that serves `need`, waiting for one if there is none.
     async fn acquire_free(&mut self, need: Need, deadline: Deadline) -> QueryResult<()> {
         loop {
-            let Some((topology, instance)) = self.pick(need) else {
-                self.release();
-                let found = self.shared.cluster.wait_for(need, deadline.at).await;
-                found.map_err(|error| errors::from_core(&error))?;
-                continue;
-            };
-            if self.lease.as_ref().is_some_and(|lease| {
-                !self.dirty && lease.is_current(&instance) && !lease.is_closed()
-            }) {
-                return Ok(());
-            }
-            self.release();
-            self.lease = self.shared.store.take(&instance, deadline.began);
-            if self.lease.as_ref().is_some_and(|lease| lease.is_closed()) {
-                // Its server ended it while it was idle; the next one may be good.
-                self.lease = None;
-                continue;
-            }
-            if self.lease.is_none() {
-                self.connect(&topology, &instance, deadline).await?;
-            }
-            if self.lease.is_some() {
-                self.tell_lease();
-                return Ok(());
+            match self.lease_idle(need, deadline.began) {
+                Found::Leased => return Ok(()),
+                Found::Nobody => {
+                    let found = self.shared.cluster.wait_for(need, deadline.at).await;
+                    found.map_err(|error| errors::from_core(&error))?;
+                }
+                Found::Unconnected(topology, instance) => {
+                    self.connect(&topology, &instance, deadline).await?;
+                    if self.lease.is_some() {
+                        self.tell_lease();
+                        return Ok(());
+                    }
+                }
             }
         }
     }
 
-    fn pick(&self, need: Need) -> Option<(Arc<Topology>, Instance)> {
-        let cluster = &self.shared.cluster;
-        let topology = cluster.topology();
-        let instance = cluster.route(&topology, need)?.clone();
-        Some((topology, instance))
+    /// Leases what is there, without waiting and without counting references.
+    fn lease_idle(&mut self, need: Need, now: Instant) -> Found {
+        let shared = Arc::clone(&self.shared);
+        let topology = shared.cluster.snapshot();
+        let Some(instance) = shared.cluster.route(&topology, need) else {
+            self.release();
+            return Found::Nobody;
+        };
+        let is_usable = |lease: &Lease<Physical>| lease.is_current(instance) && !lease.is_closed();
+        if self.is_clean() && self.lease.as_ref().is_some_and(is_usable) {
+            return Found::Leased;
+        }
+        self.release();
+        // One that its server ended while it was idle is dropped here.
+        while let Some(lease) = shared.store.take(instance, now) {
+            if !lease.is_closed() {
+                self.lease = Some(lease);
+                self.tell_lease();
+                return Found::Leased;
+            }
+        }
+        Found::Unconnected(Arc::clone(&topology), Box::new(instance.clone()))
+    }
+
+    /// Whether others may use the connection after this session, or this one from anew.
+    fn is_clean(&mut self) -> bool {
+        !self.dirty && self.in_flight.is_none() && self.leftover_is_over()
     }
 
     /// Opens a connection to `instance`; when that fails for now, waits a little for news.
@@ -126,11 +138,7 @@ impl AuroraConnection {
 
     /// Gives the connection back to the store if others may use it; else closes it.
     pub(crate) fn release(&mut self) {
-        let is_clean = !self.dirty
-            && self.in_flight.is_none()
-            && self.session.is_free()
-            && self.leftover_is_over();
-        if !is_clean {
+        if !self.session.is_free() || !self.is_clean() {
             return self.close_lease();
         }
         let Some(mut lease) = self.lease.take() else { return };
@@ -150,10 +158,8 @@ impl AuroraConnection {
     pub(crate) fn close_lease(&mut self) {
         self.dirty = false;
         self.in_flight = None;
-        self.leftover = None;
-        if let Some(lease) = self.lease.take() {
-            lease.abort();
-        }
+        *self.leftover() = None;
+        self.lease = None;
     }
 
     /// Passes on to a connection what this session has of its own.
@@ -166,6 +172,13 @@ impl AuroraConnection {
             lease.connection.set_prepared_statement_cache_size(size);
         }
     }
+}
+
+/// What there is for a statement without waiting.
+enum Found {
+    Leased,
+    Nobody,
+    Unconnected(Arc<Topology>, Box<Instance>),
 }
 
 /// The error for what went with its connection, and was not applied.

@@ -10,7 +10,7 @@ use diesel_async::AsyncPgConnection;
 use futures_core::future::BoxFuture;
 
 use super::connection::AuroraConnection;
-use super::physical::Physical;
+use super::physical::{Condition, Physical};
 use crate::errors;
 use crate::intent::Refusals;
 
@@ -121,7 +121,7 @@ impl Shared {
             let prepared = self.cluster.until(deadline, prepared).await;
             self.judge(prepared, &mut physical, instance).await?;
         }
-        let driver = physical.driver();
+        let driver = physical.abort_handle();
         let mut lease = Lease::new(physical, instance, breaks, Instant::now());
         self.store.watch(&mut lease, move || driver.abort());
         Ok(lease)
@@ -134,7 +134,6 @@ impl Shared {
         physical: &mut Physical,
         instance: &Instance,
     ) -> Result<(), Error> {
-        use super::physical::Condition;
         let (kind, text) = match prepared {
             Some(Ok(())) => return Ok(()),
             Some(Err(error)) => {
@@ -150,7 +149,6 @@ impl Shared {
             }
             None => (ErrorKind::Deadline, "on_connect did not end before the deadline".to_owned()),
         };
-        physical.abort();
         Err(Error::new(kind, text).with_outcome(Outcome::NotApplied).on(instance.id()))
     }
 }

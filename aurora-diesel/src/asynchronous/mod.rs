@@ -49,6 +49,7 @@ mod rows;
 mod save;
 mod scope;
 mod statement;
+mod types;
 
 pub use self::builder::TransactionBuilder;
 pub use self::connection::AuroraConnection;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Instant;
 
 use aurora_core::sql::{Classification, Verdict};
-use aurora_core::{Cluster, Error, ErrorKind, Instance, Outcome};
+use aurora_core::{Cluster, Error, ErrorKind, Instance, Outcome, PostgresDriver};
 use diesel::result::{DatabaseErrorKind, QueryResult};
 use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection as _};
 use futures_core::stream::BoxStream;
@@ -14,6 +14,7 @@ use tokio::task::AbortHandle;
 
 use super::collect::Collected;
 use super::statement::{Statement, Work};
+use super::types::Types;
 
 /// A row of PostgreSQL, as diesel-async has it.
 pub(crate) type PgRow = <AsyncPgConnection as AsyncConnectionCore>::Row<'static, 'static>;
@@ -23,7 +24,8 @@ pub(crate) type PgRows = BoxStream<'static, QueryResult<PgRow>>;
 /// A connection that can be ended while somebody waits for it.
 pub(crate) struct Physical {
     pub(crate) connection: AsyncPgConnection,
-    driver: AbortHandle,
+    driver: PostgresDriver,
+    types: Types,
 }
 
 /// What a statement gave.
@@ -55,29 +57,19 @@ impl Physical {
     ) -> Result<Self, Error> {
         let (client, driver) = cluster.connect_postgres(instance, deadline).await?;
         let connection = cluster.until(deadline, AsyncPgConnection::try_from(client)).await;
-        let connection = connection.ok_or_else(|| {
-            Error::new(ErrorKind::Deadline, "it did not answer before the deadline")
-        });
-        let connection = connection.and_then(|connection| {
-            connection.map_err(|error| Error::new(ErrorKind::ConnectionLost, error.to_string()))
-        });
-        match connection {
-            Ok(connection) => Ok(Self { connection, driver }),
-            Err(error) => {
-                driver.abort();
-                Err(error.with_outcome(Outcome::NotApplied).on(instance.id()))
+        let (kind, text) = match connection {
+            Some(Ok(connection)) => {
+                return Ok(Self { connection, driver, types: Types::default() });
             }
-        }
+            Some(Err(error)) => (ErrorKind::ConnectionLost, error.to_string()),
+            None => (ErrorKind::Deadline, "it did not answer before the deadline".to_owned()),
+        };
+        Err(Error::new(kind, text).with_outcome(Outcome::NotApplied).on(instance.id()))
     }
 
     /// What ends the connection from outside.
-    pub(crate) fn driver(&self) -> AbortHandle {
-        self.driver.clone()
-    }
-
-    /// Closes the connection at once, whatever it is in the middle of.
-    pub(crate) fn abort(&self) {
-        self.driver.abort();
+    pub(crate) fn abort_handle(&self) -> AbortHandle {
+        self.driver.abort_handle()
     }
 
     /// Whether the connection is certainly closed.
@@ -93,6 +85,8 @@ impl Physical {
                 Ok(Done::Batch)
             }
             Work::Count(query) => {
+                let resolved = self.types.resolve(query, &mut self.connection).await?;
+                let query = resolved.as_ref().unwrap_or(query);
                 Ok(Done::Count(self.connection.execute_returning_count(query).await?))
             }
             Work::Load(query) => self.load(query, &statement.classification).await,
@@ -111,7 +105,8 @@ impl Physical {
             Verdict::Read | Verdict::Lock => 2,
             Verdict::Session | Verdict::Transaction(_) | Verdict::Write => usize::MAX,
         };
-        let mut rows = self.connection.load(query).await?;
+        let resolved = self.types.resolve(query, &mut self.connection).await?;
+        let mut rows = self.connection.load(resolved.as_ref().unwrap_or(query)).await?;
         let mut ahead = VecDeque::new();
         while ahead.len() < enough {
             match rows.next().await {

@@ -1,0 +1,151 @@
+//! Opening the connections of asynchronous adapters to PostgreSQL: the address the monitor
+//! verified, TLS, login, and the instance's own word on its role.
+
+use std::time::{Duration, Instant};
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use crate::cluster::Cluster;
+use crate::config::Config;
+use crate::engine::FailureKind;
+use crate::error::{Error, ErrorKind, Outcome};
+use crate::probe::{self, Failure};
+use crate::topology::{Instance, Role};
+
+/// The task that drives a connection. Dropping it closes the connection at once, whatever it is
+/// in the middle of.
+#[derive(Debug)]
+#[must_use = "dropping it closes the connection"]
+pub struct PostgresDriver(AbortHandle);
+
+impl PostgresDriver {
+    /// What closes the connection from outside, under whoever waits for an answer.
+    #[must_use]
+    pub fn abort_handle(&self) -> AbortHandle {
+        self.0.clone()
+    }
+
+    /// Whether the connection is certainly closed.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+}
+
+impl Drop for PostgresDriver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Cluster {
+    /// Opens a connection to `instance` with everything the configuration says: credentials,
+    /// TLS, keepalives, session options. The instance is asked whether it has the role it is
+    /// known for.
+    ///
+    /// The connection is driven by a task on the caller's runtime.
+    ///
+    /// # Errors
+    ///
+    /// On `instance`, and nothing was applied: [`ErrorKind::ReadOnly`] when its role is another
+    /// one, [`ErrorKind::Deadline`] when `deadline` passed first, [`ErrorKind::Authentication`],
+    /// [`ErrorKind::Privilege`], [`ErrorKind::Tls`], [`ErrorKind::TooManyConnections`] as the
+    /// server said, else [`ErrorKind::ConnectionLost`].
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: dropping the future closes what it has opened.
+    pub async fn connect_postgres(
+        &self,
+        instance: &Instance,
+        deadline: Instant,
+    ) -> Result<(Client, PostgresDriver), Error> {
+        let error = match self.until(deadline, self.open_proven(instance)).await {
+            Some(Ok(opened)) => return Ok(opened),
+            Some(Err(error)) => error,
+            None => Error::new(ErrorKind::Deadline, "it did not answer before the deadline"),
+        };
+        Err(error.with_outcome(Outcome::NotApplied).on(instance.id()))
+    }
+
+    async fn open_proven(&self, instance: &Instance) -> Result<(Client, PostgresDriver), Error> {
+        let opened = self.open(instance).await.map_err(Failure::into_error)?;
+        let recovering = is_recovering(&opened.0).await.map_err(Failure::into_error)?;
+        if recovering == (instance.role() == Role::Writer) {
+            let text = "its role is not the one it is known for";
+            return Err(Error::new(ErrorKind::ReadOnly, text));
+        }
+        Ok(opened)
+    }
+
+    async fn open(&self, instance: &Instance) -> Result<(Client, PostgresDriver), Failure> {
+        let config = self.config();
+        let stream = reach(instance).await?;
+        prepare(&stream, config);
+        let mut settings = probe::settings(config, config.application_name());
+        if !config.options().is_empty() {
+            settings.options(config.options());
+        }
+        let address = instance.address();
+        let (client, driver) = probe::start(&settings, self.tls(), address, stream).await?;
+        Ok((client, PostgresDriver(driver.abort_handle())))
+    }
+}
+
+/// Connects to the address at which the monitor reached the instance: a stale or silent resolver
+/// cannot hurt a statement.
+async fn reach(instance: &Instance) -> Result<TcpStream, Failure> {
+    let address = instance.address();
+    let candidates = match instance.ip() {
+        Some(ip) => vec![(ip, address.port()).into()],
+        None => probe::resolve(address).await?,
+    };
+    let mut failure = Failure::new(FailureKind::Other, format!("{address} has no address"));
+    for candidate in candidates {
+        match TcpStream::connect(candidate).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => {
+                failure = Failure::from_io(&error, &format!("cannot connect to {candidate}"));
+            }
+        }
+    }
+    Err(failure)
+}
+
+/// What bounds a statement on a host that has vanished: keepalives while it waits for an answer,
+/// the user timeout while it sends. An operating system that refuses one of these options still
+/// gives a connection that works.
+fn prepare(stream: &TcpStream, config: &Config) {
+    let _ = stream.set_nodelay(true);
+    let socket = SockRef::from(stream);
+    let idle = config.keepalive_idle();
+    if !idle.is_zero() {
+        let keepalive = TcpKeepalive::new()
+            .with_time(idle.max(Duration::from_secs(1)))
+            .with_interval(Duration::from_secs(1));
+        #[cfg(not(windows))]
+        let keepalive = keepalive.with_retries(3);
+        let _ = socket.set_tcp_keepalive(&keepalive);
+    }
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    if !config.tcp_user_timeout().is_zero() {
+        let _ = socket.set_tcp_user_timeout(Some(config.tcp_user_timeout()));
+    }
+}
+
+async fn is_recovering(client: &Client) -> Result<bool, Failure> {
+    for message in client.simple_query("SELECT pg_catalog.pg_is_in_recovery()").await? {
+        // The enum is open; only rows matter.
+        if let SimpleQueryMessage::Row(row) = message {
+            return Ok(row.get(0) == Some("t"));
+        }
+    }
+    Err(Failure::new(FailureKind::Other, "it does not say whether it is in recovery"))
+}

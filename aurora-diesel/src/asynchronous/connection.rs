@@ -1,0 +1,395 @@
+//! [`AuroraConnection`]: a logical session, usable wherever diesel-async expects a connection.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use aurora_core::session::Session;
+use aurora_core::sql::{Classification, TransactionControl, Verdict};
+use aurora_core::{Cluster, Freshness, Lease, Need, Role};
+use diesel::connection::{CacheSize, Instrumentation};
+use diesel::migration::CREATE_MIGRATIONS_TABLE;
+use diesel::pg::Pg;
+use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
+use diesel::result::{ConnectionError, ConnectionResult, Error, QueryResult};
+use diesel_async::{
+    AnsiTransactionManager, AsyncConnection, AsyncConnectionCore, AsyncPgConnection,
+    SimpleAsyncConnection, TransactionManager as _,
+};
+use futures_core::future::BoxFuture;
+
+use super::builder::TransactionBuilder;
+use super::lease::{Deadline, lost};
+use super::manager::{AuroraConnectionManager, Shared};
+use super::physical::{Done, PgRow, PgRows, Physical};
+use super::rows::Rows;
+use super::scope::{Abandoned, AsyncFunc, TransactionScope};
+use super::statement::{Statement, Work, ends_transaction};
+use crate::errors;
+use crate::instrument::Forward;
+use crate::intent::Intents;
+
+/// A session with the cluster that sends each statement where it belongs: reads to readers,
+/// everything else to the writer.
+///
+/// * A transaction runs on one connection: to the writer, or to a reader when it was begun
+///   `READ ONLY` (but not `SERIALIZABLE`, which readers cannot); see
+///   [`AuroraConnection::build_transaction`].
+/// * The session reads what it wrote: its reads stay with the writer until a reader is measured
+///   to have caught up. See [`AuroraConnection::set_freshness`].
+/// * A statement that changes the session (`SET`, `LISTEN`, temporary tables, advisory locks, …)
+///   pins it to its connection until check-in, when that connection is closed.
+/// * A read that fails because its instance died is run again elsewhere, as long as none of its
+///   rows was delivered. A write is never run twice: when its connection was lost,
+///   [`crate::outcome`] says whether it was applied.
+/// * When the future of a statement is dropped, its connection is closed. In a transaction every
+///   further statement fails then, until it is rolled back. Dropping the future of the transaction
+///   itself rolls it back: at once with `(*pooled).transaction(..)`, the session's own; at check-in
+///   with `pooled.transaction(..)`, which diesel-async gives to everything that leads to a session.
+///
+/// What needs the physical connection (pipelining, …) finds it behind
+/// [`AuroraConnection::writer`]: statements of one session may go to different servers, so they
+/// cannot be pipelined before they are bound to one. Notifications have a connection of their own:
+/// diesel-async gives them only to one that it has opened itself.
+///
+/// # Cancel safety
+///
+/// Every method may be dropped at any await. What a statement has done by then is not known.
+pub struct AuroraConnection {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) session: Session,
+    pub(crate) lease: Option<Lease<Physical>>,
+    /// When the last statement ended.
+    pub(crate) used_at: Instant,
+    /// The connection must be closed, not returned: its state is not what others expect.
+    pub(crate) dirty: bool,
+    /// The statement whose answer is waited for; at any other time, the one whose future was
+    /// dropped while it did.
+    pub(crate) in_flight: Option<Classification>,
+    /// Rows of a query that somebody left in the middle. Never locked: the mutex makes the session
+    /// `Sync`, as diesel-async's connection is.
+    pub(crate) leftover: Mutex<Option<PgRows>>,
+    /// Whether the future of a transaction was dropped before it had ended.
+    pub(crate) abandoned: Arc<Abandoned>,
+    /// How deep diesel-async is in transactions, whichever connection serves them.
+    pub(crate) manager: AnsiTransactionManager,
+    pub(crate) intents: Intents,
+    pub(crate) instrumentation: Forward,
+    /// Whether connections have to be told of this session's instrumentation.
+    pub(crate) instrumented: bool,
+    pub(crate) cache_size: Option<CacheSize>,
+}
+
+impl AuroraConnection {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let session = Session::new(shared.cluster.config().freshness());
+        Self {
+            shared,
+            session,
+            lease: None,
+            used_at: Instant::now(),
+            dirty: false,
+            in_flight: None,
+            leftover: Mutex::default(),
+            abandoned: Arc::default(),
+            manager: AnsiTransactionManager::default(),
+            intents: Intents::default(),
+            instrumentation: Forward::default(),
+            instrumented: false,
+            cache_size: None,
+        }
+    }
+
+    /// The cluster behind the session.
+    #[must_use]
+    pub fn cluster(&self) -> &Cluster {
+        &self.shared.cluster
+    }
+
+    /// How recent the data must be that the session's reads see, until check-in.
+    ///
+    /// Defaults to the cluster's `freshness`.
+    pub fn set_freshness(&mut self, freshness: Freshness) {
+        self.session.set_freshness(freshness);
+    }
+
+    /// Builds a transaction with an isolation level and an access mode, as
+    /// [`AsyncPgConnection::build_transaction`] does.
+    ///
+    /// A `read_only()` transaction runs on a reader, unless it is `serializable()`.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use diesel::QueryResult;
+    /// # async fn report(connection: &mut aurora_diesel::asynchronous::AuroraConnection) -> QueryResult<()> {
+    /// connection.build_transaction().repeatable_read().read_only().run(async |connection| {
+    ///     // Everything here sees the same snapshot, on the same reader.
+    /// #   let _ = connection;
+    ///     Ok(())
+    /// })
+    /// .await
+    /// # }
+    /// ```
+    pub fn build_transaction(&mut self) -> TransactionBuilder<'_> {
+        TransactionBuilder::new(self)
+    }
+
+    /// The physical connection to the writer, for what only the driver's own type can do:
+    /// `&*connection.writer().await?` pipelines statements, for example.
+    ///
+    /// What is done with it is not seen, so the session stays on this connection until check-in,
+    /// and the connection is closed then.
+    ///
+    /// # Errors
+    ///
+    /// When there is no writer within `failover_timeout`, or the session is in a transaction on a
+    /// reader.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe.
+    pub async fn writer(&mut self) -> QueryResult<&mut AsyncPgConnection> {
+        self.heal();
+        self.finish_leftover().await;
+        let deadline = Deadline::of(&self.shared.cluster);
+        self.acquire(Need::Write, deadline).await?;
+        let Self { lease, session, dirty, .. } = self;
+        let Some(lease) = lease else { return Err(Error::BrokenTransactionManager) };
+        if lease.role() != Role::Writer {
+            let text = "the session is in a read-only transaction on a reader: end it before asking for the writer";
+            let error = aurora_core::Error::new(aurora_core::ErrorKind::ReadOnly, text);
+            return Err(errors::from_core(&error));
+        }
+        session.pin();
+        session.wrote(Instant::now());
+        *dirty = true;
+        Ok(&mut lease.connection)
+    }
+
+    /// Ends what the session is in the middle of, as check-in does: an open transaction is rolled
+    /// back with its connection, session state is gone, and the session can be used again.
+    pub fn reset(&mut self) {
+        self.heal();
+        self.release();
+        self.session.reset();
+        self.manager = AnsiTransactionManager::default();
+    }
+
+    /// Check-in: the session gives everything back and is as new, except for a test transaction,
+    /// which goes on.
+    pub(crate) fn check_in(&mut self) {
+        self.heal();
+        let is_test_transaction = self.session.in_transaction()
+            && self.depth() > 0
+            && !AnsiTransactionManager::is_broken_transaction_manager(self);
+        if !is_test_transaction {
+            self.reset();
+        }
+    }
+
+    /// What to do about a text while the transaction is lost; `None` is "send it as ever".
+    fn without_transaction(&mut self, classification: &Classification) -> Option<QueryResult<()>> {
+        if !self.session.is_transaction_lost() {
+            return None;
+        }
+        if let Verdict::Transaction(control) = classification.verdict() {
+            let gives_up = matches!(
+                control,
+                TransactionControl::Rollback | TransactionControl::RollbackToSavepoint
+            );
+            if gives_up {
+                let _ = self.session.gives_up_what_is_lost(classification);
+                return Some(Ok(()));
+            }
+            if ends_transaction(classification) {
+                // diesel-async does not roll back after a COMMIT that failed.
+                self.give_up_transaction();
+            }
+        }
+        Some(Err(lost("the transaction was lost with its connection: run all of it again")))
+    }
+}
+
+impl SimpleAsyncConnection for AuroraConnection {
+    async fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
+        self.heal();
+        self.finish_leftover().await;
+        let classification = self.shared.cluster.classify(query);
+        if let Some(done) = self.without_transaction(&classification) {
+            return done;
+        }
+        if query == CREATE_MIGRATIONS_TABLE {
+            // Which migrations were applied must not be asked of a reader that is behind.
+            self.session.force(Some(aurora_core::sql::Target::Writer));
+        }
+        let rolls_back = matches!(
+            classification.verdict(),
+            Verdict::Transaction(
+                TransactionControl::Rollback | TransactionControl::RollbackToSavepoint
+            )
+        );
+        let in_transaction = self.session.in_transaction();
+        let result = self.run(Statement { classification, work: Work::Batch(query) }).await;
+        match result {
+            Ok(_) => Ok(()),
+            // The connection broke under the ROLLBACK, which comes to the same.
+            Err(_) if rolls_back && in_transaction && !self.session.in_transaction() => Ok(()),
+            Err(error) => {
+                if ends_transaction(&classification) {
+                    // diesel-async does not roll back after a COMMIT that failed.
+                    self.give_up_transaction();
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+impl AsyncConnectionCore for AuroraConnection {
+    type ExecuteFuture<'conn, 'query> = BoxFuture<'conn, QueryResult<usize>>;
+    type LoadFuture<'conn, 'query> = BoxFuture<'conn, QueryResult<Rows<'conn>>>;
+    type Stream<'conn, 'query> = Rows<'conn>;
+    type Row<'conn, 'query> = PgRow;
+    type Backend = Pg;
+
+    fn load<'conn, 'query, T>(&'conn mut self, source: T) -> Self::LoadFuture<'conn, 'query>
+    where
+        T: AsQuery + 'query,
+        T::Query: QueryFragment<Pg> + QueryId + 'query,
+    {
+        let collected = self.collect(&source.as_query());
+        Box::pin(async move {
+            let (classification, query) = collected?;
+            let statement = Statement { classification, work: Work::Load(query) };
+            match self.run(statement).await? {
+                Done::Rows { ahead, rest } => Ok(Rows::new(ahead, rest, self, classification)),
+                Done::Batch | Done::Count(_) => Err(Error::NotFound),
+            }
+        })
+    }
+
+    fn execute_returning_count<'conn, 'query, T>(
+        &'conn mut self,
+        source: T,
+    ) -> Self::ExecuteFuture<'conn, 'query>
+    where
+        T: QueryFragment<Pg> + QueryId + 'query,
+    {
+        let collected = self.collect(&source);
+        Box::pin(async move {
+            let (classification, query) = collected?;
+            let statement = Statement { classification, work: Work::Count(query) };
+            match self.run(statement).await? {
+                Done::Count(count) => Ok(count),
+                Done::Batch | Done::Rows { .. } => Err(Error::NotFound),
+            }
+        })
+    }
+}
+
+impl AsyncConnection for AuroraConnection {
+    type TransactionManager = AnsiTransactionManager;
+
+    /// Connects to the cluster that the URL describes, with monitoring of its own.
+    ///
+    /// For a pool use [`AuroraConnectionManager`]: its sessions share one cluster.
+    async fn establish(database_url: &str) -> ConnectionResult<Self> {
+        match AuroraConnectionManager::from_url(database_url).await {
+            Ok(manager) => Ok(manager.session()),
+            Err(error) => Err(ConnectionError::BadConnection(error.to_string())),
+        }
+    }
+
+    /// Runs `callback` in a transaction, or in a savepoint of the one that is open.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future undoes the transaction, unless its COMMIT was under way; dropping that
+    /// of a savepoint loses the transaction around it, which fails until it is rolled back.
+    async fn transaction<'a, 'conn, R, E, F>(&'conn mut self, callback: F) -> Result<R, E>
+    where
+        for<'r> F: AsyncFnOnce(&'r mut Self) -> Result<R, E>
+            + AsyncFunc<&'r mut Self, Result<R, E>, Fut: Send>
+            + Send
+            + 'a,
+        E: From<Error> + Send + 'a,
+        R: Send + 'a,
+        'a: 'conn,
+    {
+        self.heal();
+        let depth = self.depth();
+        let scope = TransactionScope::enter(&self.abandoned, depth);
+        let result = AnsiTransactionManager::transaction(self, callback).await;
+        scope.end();
+        result
+    }
+
+    fn transaction_state(&mut self) -> &mut AnsiTransactionManager {
+        self.heal();
+        &mut self.manager
+    }
+
+    fn instrumentation(&mut self) -> &mut dyn Instrumentation {
+        &mut self.instrumentation
+    }
+
+    fn set_instrumentation(&mut self, instrumentation: impl Instrumentation) {
+        self.instrumentation = Forward::new(Some(Box::new(instrumentation)));
+        self.instrumented = true;
+        let forward = self.instrumentation.clone();
+        if let Some(lease) = &mut self.lease {
+            lease.connection.set_instrumentation(forward);
+        }
+    }
+
+    fn set_prepared_statement_cache_size(&mut self, size: CacheSize) {
+        self.cache_size = Some(size);
+        if let Some(lease) = &mut self.lease {
+            lease.connection.set_prepared_statement_cache_size(size);
+        }
+    }
+}
+
+/// For pools that are made for diesel-async's connections.
+impl diesel_async::pooled_connection::PoolableConnection for AuroraConnection {
+    /// Asked at check-in: gives the connection back.
+    fn is_broken(&mut self) -> bool {
+        if !std::thread::panicking() {
+            self.check_in();
+        }
+        std::thread::panicking()
+    }
+}
+
+impl Drop for AuroraConnection {
+    /// What is clean serves others.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return self.close_lease();
+        }
+        self.release();
+    }
+}
+
+impl fmt::Debug for AuroraConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuroraConnection")
+            .field("lease", &self.lease)
+            .field("session", &self.session)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_move_between_threads_as_connections_of_diesel_async_do() {
+        fn moves<T: Send + Sync + 'static>() -> &'static str {
+            std::any::type_name::<T>()
+        }
+        assert_ne!(moves::<AuroraConnection>(), moves::<AuroraConnectionManager>());
+    }
+}

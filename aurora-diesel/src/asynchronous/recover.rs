@@ -1,0 +1,243 @@
+//! Running a statement, and recovering where that is safe.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use aurora_core::session::{Failure, Place, Recovery, Step, Trouble};
+use aurora_core::sql::Verdict;
+use aurora_core::{Cluster, Complaint, Need, Outcome};
+use diesel::result::{DatabaseErrorKind, Error, QueryResult};
+
+use super::connection::AuroraConnection;
+use super::lease::{Deadline, lost};
+use super::physical::{Condition, Done};
+use super::statement::{Statement, controls_transaction, ends_transaction};
+use crate::errors;
+
+/// One attempt that failed.
+struct Failed {
+    error: Error,
+    trouble: Trouble,
+    /// No transaction is open on the connection.
+    transaction_is_over: bool,
+}
+
+impl AuroraConnection {
+    /// Runs a statement where it belongs, and recovers where that is safe.
+    pub(crate) async fn run(&mut self, mut statement: Statement<'_>) -> QueryResult<Done> {
+        self.heal();
+        self.finish_leftover().await;
+        let deadline = Deadline::of(&self.shared.cluster);
+        let sql = statement.batch();
+        let mut need = self.session.need(&statement.classification, sql, || deadline.began);
+        let mut recovery = Recovery::default();
+        loop {
+            self.acquire(need, deadline).await?;
+            let began = if recovery.is_first_attempt() { deadline.began } else { Instant::now() };
+            match self.attempt(&statement, began).await {
+                Ok(done) => return Ok(done),
+                Err(failed) => {
+                    let step = self.judge(&failed, &statement, need, deadline, &mut recovery);
+                    need = self.take(step, failed, &mut statement, deadline).await?;
+                }
+            }
+        }
+    }
+
+    async fn attempt(&mut self, statement: &Statement<'_>, began: Instant) -> Result<Done, Failed> {
+        let classification = statement.classification;
+        let Some(lease) = &mut self.lease else {
+            return Err(Failed::not_sent(Error::BrokenTransactionManager));
+        };
+        if lease.is_closed() {
+            return Err(Failed::not_sent(lost("its connection was closed")));
+        }
+        // Whoever drops this future from here on leaves the connection in the middle of something.
+        self.in_flight = Some(classification);
+        let stats = Arc::clone(lease.stats());
+        if classification.verdict() == Verdict::Write {
+            stats.count_write();
+        }
+        let running = stats.start(began);
+        match lease.perform(statement).await {
+            Ok(done) => {
+                let now = Instant::now();
+                running.succeeded(now);
+                self.used_at = now;
+                self.in_flight = None;
+                self.session.succeeded(&classification, lease.role(), now);
+                Ok(done)
+            }
+            Err(error) => {
+                drop(running);
+                let ends = ends_transaction(&classification);
+                let condition = if tells_condition(&error) && !ends {
+                    Condition::Usable
+                } else {
+                    lease.condition().await
+                };
+                self.in_flight = None;
+                let transaction_is_over = ends && condition == Condition::Usable;
+                Err(Failed { trouble: trouble(&error, condition), error, transaction_is_over })
+            }
+        }
+    }
+
+    /// Decides about a failure, and lets the session follow it.
+    fn judge(
+        &mut self,
+        failed: &Failed,
+        statement: &Statement<'_>,
+        need: Need,
+        deadline: Deadline,
+        recovery: &mut Recovery,
+    ) -> (Step, Option<Place>) {
+        let Some(place) = self.place() else { return (Step::Fail, None) };
+        let classification = &statement.classification;
+        let failure = Failure {
+            at: Instant::now(),
+            classification,
+            has_time: !deadline.has_passed(),
+            need,
+            place: &place,
+            transaction_is_over: failed.transaction_is_over,
+            trouble: failed.trouble,
+        };
+        let step = recovery.next(&mut self.session, &failure);
+        match failed.trouble {
+            Trouble::Lost | Trouble::NotSent => {
+                self.bury(&place, &failed.error);
+            }
+            Trouble::Conflict if !controls_transaction(classification) => {
+                self.manager_status().set_requires_rollback_maybe_up_to_top_level(true);
+            }
+            Trouble::Conflict | Trouble::ReadOnly | Trouble::Statement => {}
+        }
+        (step, Some(place))
+    }
+
+    /// Does what was decided: what the statement needs to be run again, or its error.
+    async fn take(
+        &mut self,
+        (step, place): (Step, Option<Place>),
+        failed: Failed,
+        statement: &mut Statement<'_>,
+        deadline: Deadline,
+    ) -> QueryResult<Need> {
+        let Some(place) = place else { return Err(failed.error) };
+        match step {
+            Step::Again(need) => Ok(need),
+            Step::AskThenAgain(need) => {
+                self.release();
+                doubt_role(&self.shared.cluster, &place, deadline).await;
+                Ok(need)
+            }
+            Step::AskThenFail => {
+                doubt_role(&self.shared.cluster, &place, deadline).await;
+                Err(failed.error)
+            }
+            Step::OnWriter => {
+                let (shared, sql) = (&self.shared, statement.sql());
+                shared.refusals.remember(&shared.cluster, sql);
+                // What it is judged by from here on: it must not be run twice, and it counts as a
+                // write of the session.
+                statement.classification = shared.cluster.classify(sql);
+                Ok(Need::Write)
+            }
+            Step::Fail => Err(failed.error),
+            Step::FailLost(outcome) => Err(errors::lost(&failed.error, &place.instance, outcome)),
+        }
+    }
+
+    /// Where the leased connection leads.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let lease = self.lease.as_ref()?;
+        let instance = lease.instance().clone();
+        Some(Place { instance, epoch: lease.epoch(), role: lease.role() })
+    }
+
+    /// The connection broke: nobody uses it, or those that were idle beside it, again.
+    pub(crate) fn bury(&mut self, place: &Place, error: &Error) {
+        if let Some(lease) = &self.lease {
+            lease.stats().broke();
+        }
+        self.close_lease();
+        let cluster = &self.shared.cluster;
+        let message = errors::driver_message(error);
+        cluster.complain(&place.instance, place.epoch, Complaint::ConnectionLost, message);
+    }
+}
+
+/// Has the instance asked again about its role, and waits for the answer.
+async fn doubt_role(cluster: &Cluster, place: &Place, deadline: Deadline) {
+    let now = Instant::now();
+    let message = "it refused a write";
+    cluster.complain(&place.instance, place.epoch, Complaint::WrongRole, message);
+    let until = deadline.at.min(now + cluster.config().probe_timeout());
+    cluster.wait_confirmed(&place.instance, place.epoch, now, until).await;
+}
+
+impl Failed {
+    fn not_sent(error: Error) -> Self {
+        Self { error, trouble: Trouble::NotSent, transaction_is_over: false }
+    }
+}
+
+/// Whether the server certainly goes on after this error, which saves the question.
+fn tells_condition(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::DatabaseError(
+            DatabaseErrorKind::CheckViolation
+                | DatabaseErrorKind::ExclusionViolation
+                | DatabaseErrorKind::ForeignKeyViolation
+                | DatabaseErrorKind::NotNullViolation
+                | DatabaseErrorKind::ReadOnlyTransaction
+                | DatabaseErrorKind::RestrictViolation
+                | DatabaseErrorKind::UniqueViolation,
+            _
+        ) | Error::SerializationError(_)
+            | Error::QueryBuilderError(_)
+    )
+}
+
+fn trouble(error: &Error, condition: Condition) -> Trouble {
+    match (condition, error) {
+        (Condition::Closed, _) => Trouble::Lost,
+        (_, Error::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _)) => Trouble::ReadOnly,
+        (_, Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _)) => Trouble::Conflict,
+        (Condition::InFailedTransaction | Condition::Usable, _) => Trouble::Statement,
+    }
+}
+
+/// The error of rows of which some were delivered already: nothing is run again then.
+pub(crate) fn lost_in_the_middle(error: &Error, place: &Place) -> Error {
+    errors::lost(error, &place.instance, Outcome::NotApplied)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(kind: DatabaseErrorKind) -> Error {
+        Error::DatabaseError(kind, Box::new(String::new()))
+    }
+
+    #[test]
+    fn what_the_driver_could_not_send_may_have_been_sent() {
+        let error = error(DatabaseErrorKind::UnableToSendCommand);
+        assert_eq!(trouble(&error, Condition::Closed), Trouble::Lost);
+        assert_eq!(trouble(&error, Condition::Usable), Trouble::Statement);
+        assert!(!tells_condition(&error));
+    }
+
+    #[test]
+    fn a_server_that_says_farewell_is_lost_whatever_it_says() {
+        for kind in [DatabaseErrorKind::SerializationFailure, DatabaseErrorKind::Unknown] {
+            assert!(!tells_condition(&error(kind)));
+        }
+        let conflict = error(DatabaseErrorKind::SerializationFailure);
+        assert_eq!(trouble(&conflict, Condition::Closed), Trouble::Lost);
+        assert_eq!(trouble(&conflict, Condition::InFailedTransaction), Trouble::Conflict);
+    }
+}

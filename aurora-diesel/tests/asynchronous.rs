@@ -1,0 +1,20 @@
+//! The asynchronous sessions against real clusters: routing, transactions, failover, and futures
+//! that are dropped wherever they can be.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
+
+#[path = "asynchronous/dropped.rs"]
+mod dropped;
+#[path = "asynchronous/failover.rs"]
+mod failover;
+#[path = "asynchronous/ledger.rs"]
+mod ledger;
+#[path = "asynchronous/pools.rs"]
+mod pools;
+#[path = "asynchronous/routing.rs"]
+mod routing;
+#[path = "asynchronous/stand.rs"]
+mod stand;
+#[path = "asynchronous/tls.rs"]
+mod tls;
+#[path = "asynchronous/transactions.rs"]
+mod transactions;
