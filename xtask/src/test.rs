@@ -8,9 +8,10 @@ use crate::{examples, packages};
 type Work = fn() -> Result<(), StepError>;
 
 /// The steps, the quick ones first.
-const STEPS: [(&str, Work); 6] = [
+const STEPS: [(&str, Work); 7] = [
     ("format", format),
     ("lints", lints),
+    ("features apart", features_apart),
     ("tests", tests),
     ("documentation tests", documentation_tests),
     ("examples", examples::run),
@@ -38,28 +39,37 @@ fn format() -> Result<(), StepError> {
 }
 
 fn lints() -> Result<(), StepError> {
-    let what = ["--workspace", "--all-targets", "--", "-D", "warnings"];
+    let what = ["--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
     Step::cargo("clippy").args(what).run()
+}
+
+/// What a user may switch on alone has to compile alone.
+fn features_apart() -> Result<(), StepError> {
+    for features in ["postgres", "async-postgres"] {
+        let what = ["--package", "aurora-diesel", "--no-default-features", "--features", features];
+        Step::cargo("clippy").args(what).args(["--", "-D", "warnings"]).run()?;
+    }
+    Ok(())
 }
 
 /// Unit, data-driven and real-cluster tests; nextest runs them with the deadlines and limits of
 /// `.config/nextest.toml`.
 fn tests() -> Result<(), StepError> {
     if Step::cargo("nextest").args(["--version"]).succeeds() {
-        return Step::cargo("nextest").args(["run", "--workspace"]).run();
+        return Step::cargo("nextest").args(["run", "--workspace", "--all-features"]).run();
     }
     eprintln!("cargo-nextest is not installed: using cargo test");
     // The examples are built and run by a step of their own. Two at a time, as with nextest:
     // more clusters would make each other late.
-    let what = ["--workspace", "--lib", "--bins", "--tests", "--", "--test-threads", "2"];
-    Step::cargo("test").args(what).run()
+    let what = ["--workspace", "--all-features", "--lib", "--bins", "--tests"];
+    Step::cargo("test").args(what).args(["--", "--test-threads", "2"]).run()
 }
 
 fn documentation_tests() -> Result<(), StepError> {
-    Step::cargo("test").args(["--workspace", "--doc"]).run()
+    Step::cargo("test").args(["--workspace", "--all-features", "--doc"]).run()
 }
 
 fn documentation() -> Result<(), StepError> {
-    let what = ["--workspace", "--no-deps"];
+    let what = ["--workspace", "--all-features", "--no-deps"];
     Step::cargo("doc").args(what).env("RUSTDOCFLAGS", "-D warnings").run()
 }
