@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use crate::adapters::Kind;
+
 /// The time a fault needs before the next one can happen.
 const RECOVERY: Duration = Duration::from_secs(3);
 
@@ -12,6 +14,9 @@ const RECOVERY: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone, Parser)]
 #[command(name = "cargo xtask demo", version)]
 pub(crate) struct Options {
+    /// The ORM and pool the load runs through
+    #[arg(long, value_enum, default_value = "diesel", value_name = "NAME")]
+    pub(crate) adapter: Kind,
     /// How long the load lasts, in seconds
     #[arg(long, default_value = "25", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) seconds: Duration,

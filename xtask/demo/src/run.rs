@@ -36,7 +36,7 @@ pub(crate) fn run(options: &Options, screen: &mut Screen) -> Result<Report, Fail
     screen.line(format!("cluster {}; pgbench -i -s {}", shown(&kit.url()), stage::SCALE));
     stage::load(&kit)?;
     let cluster = Cluster::connect_blocking(Config::from_url(&kit.url())?)?;
-    let adapter = adapters::open(&cluster, options.threads)?;
+    let adapter = adapters::open(options.adapter, &cluster, options.threads)?;
     let score = Arc::new(Score::new((0..3).map(|i| (kit.name(i), kit.address(i).0))));
 
     let listener = listen(&cluster, Arc::clone(&score))?;

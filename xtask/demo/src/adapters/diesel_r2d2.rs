@@ -5,47 +5,17 @@ use std::net::IpAddr;
 
 use aurora_core::{Cluster, Outcome};
 use aurora_diesel::{AuroraConnection, AuroraConnectionManager};
-use diesel::dsl::{now, sql};
-use diesel::expression::SqlLiteral;
+use diesel::dsl::now;
 use diesel::prelude::*;
 use diesel::r2d2::{Pool, PooledConnection};
-use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use diesel::sql_types::Text;
 
+use super::tables::{
+    address, failure, pgbench_accounts, pgbench_branches, pgbench_history, pgbench_tellers, server,
+};
 use super::{Adapter, Failure, Transfer};
 
 type Manager = AuroraConnectionManager<PgConnection>;
 type Session = AuroraConnection<PgConnection>;
-
-diesel::table! {
-    pgbench_accounts (aid) {
-        aid -> Integer,
-        abalance -> Integer,
-    }
-}
-diesel::table! {
-    pgbench_tellers (tid) {
-        tid -> Integer,
-        tbalance -> Integer,
-    }
-}
-diesel::table! {
-    pgbench_branches (bid) {
-        bid -> Integer,
-        bbalance -> Integer,
-    }
-}
-diesel::table! {
-    // pgbench gives the table no key; the demo's identifier of a transfer is in `filler`.
-    pgbench_history (filler) {
-        tid -> Integer,
-        bid -> Integer,
-        aid -> Integer,
-        delta -> Integer,
-        mtime -> Timestamp,
-        filler -> Text,
-    }
-}
 
 /// The pool.
 pub(crate) struct DieselR2d2 {
@@ -134,28 +104,4 @@ fn record(session: &mut Session, transfer: &Transfer) -> QueryResult<String> {
         ))
         .returning(server())
         .get_result(session)
-}
-
-/// The server's own word on where a statement runs.
-fn server() -> SqlLiteral<Text> {
-    sql("host(inet_server_addr())")
-}
-
-fn address(text: &str) -> Result<IpAddr, Failure> {
-    text.parse().map_err(|_| Failure {
-        outcome: Outcome::Applied,
-        read_only: false,
-        message: format!("the server says it is at {text:?}"),
-    })
-}
-
-/// A failure as the application sees it.
-fn failure(error: &DieselError) -> Failure {
-    let refused =
-        matches!(error, DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _));
-    Failure {
-        outcome: aurora_diesel::outcome(error),
-        read_only: refused,
-        message: error.to_string(),
-    }
 }

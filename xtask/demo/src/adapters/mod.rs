@@ -1,6 +1,8 @@
 //! The seam between the load and an ORM: one small file per adapter.
 
+mod diesel_async;
 mod diesel_r2d2;
+mod tables;
 
 use std::error::Error;
 use std::net::IpAddr;
@@ -46,10 +48,23 @@ pub(crate) struct Failure {
     pub(crate) message: String,
 }
 
+/// The ORMs the load can run through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Kind {
+    /// Diesel with r2d2
+    Diesel,
+    /// diesel-async with bb8
+    DieselAsync,
+}
+
 /// Opens the pool that the load runs through, with one session per thread.
 pub(crate) fn open(
+    kind: Kind,
     cluster: &Cluster,
     threads: u16,
 ) -> Result<Arc<dyn Adapter>, Box<dyn Error + Send + Sync>> {
-    Ok(Arc::new(diesel_r2d2::DieselR2d2::open(cluster, threads)?))
+    Ok(match kind {
+        Kind::Diesel => Arc::new(diesel_r2d2::DieselR2d2::open(cluster, threads)?),
+        Kind::DieselAsync => Arc::new(diesel_async::DieselAsync::open(cluster, threads)?),
+    })
 }
