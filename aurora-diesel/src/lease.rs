@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aurora_core::{Cluster, Complaint, ErrorKind, Instance, Need, Outcome, Topology};
+use aurora_core::{Cluster, Complaint, Config, ErrorKind, Instance, Need, Outcome, Topology};
 use diesel::connection::{
     AnsiTransactionManager, CacheSize, TransactionManager as _, get_default_instrumentation,
 };
@@ -72,7 +72,7 @@ impl<C: Physical> AuroraConnection<C> {
         instance: &Instance,
         deadline: Deadline,
     ) -> QueryResult<()> {
-        let timeout = self.shared.cluster.config().connect_timeout().min(deadline.left());
+        let timeout = deadline.to_connect(self.shared.cluster.config());
         let failure = match self.shared.connect(instance, timeout) {
             Ok(lease) => {
                 self.lease = Some(lease);
@@ -248,6 +248,15 @@ impl Deadline {
 
     pub(crate) fn has_passed(self) -> bool {
         self.left().is_zero()
+    }
+
+    /// How long making a connection may take. A statement that waits for no instance still may
+    /// connect to the one that is there.
+    fn to_connect(self, config: &Config) -> Duration {
+        if config.failover_timeout().is_zero() {
+            return config.connect_timeout();
+        }
+        config.connect_timeout().min(self.left())
     }
 
     fn left(self) -> Duration {

@@ -1,7 +1,8 @@
 //! [`AuroraConnectionManager`]: what a pool is given.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use aurora_core::{Cluster, Config, Instance, Lease, Store};
@@ -140,8 +141,35 @@ impl<C: Physical> AuroraConnectionManager<C> {
 }
 
 impl<C: Physical> Shared<C> {
-    /// Opens a physical connection on this thread; it is checked to have the role it is used for.
+    /// Opens a physical connection within `timeout`; it is checked to have the role it is used
+    /// for.
+    ///
+    /// The blocking driver bounds the login at best, in whole seconds, and nothing of what it asks
+    /// after that: a server that hangs in between would hold the caller for ever. So a thread of
+    /// its own connects, and is left to itself when it takes too long.
     pub(crate) fn connect(
+        self: &Arc<Self>,
+        instance: &Instance,
+        timeout: Duration,
+    ) -> Result<Lease<C>, NotConnected> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let (shared, to) = (Arc::clone(self), instance.clone());
+        let connecting = thread::Builder::new().name("aurora-connect".to_owned());
+        let started = connecting.spawn(move || {
+            // Nobody waits any more: the connection is closed.
+            let _ = sender.send(shared.connect_here(&to, timeout));
+        });
+        if let Err(error) = started {
+            return Err(NotConnected::Refused(format!("cannot start a thread: {error}")));
+        }
+        receiver.recv_timeout(timeout).unwrap_or_else(|_| {
+            let address = instance.address();
+            Err(NotConnected::Refused(format!("no connection to {address} within {timeout:?}")))
+        })
+    }
+
+    /// Opens a physical connection on this thread.
+    fn connect_here(
         &self,
         instance: &Instance,
         timeout: Duration,
@@ -224,7 +252,7 @@ impl<C: Physical> diesel::r2d2::ManageConnection for AuroraConnectionManager<C> 
 
     /// Called at check-in: gives the connections back.
     fn has_broken(&self, session: &mut AuroraConnection<C>) -> bool {
-        if std::thread::panicking() {
+        if thread::panicking() {
             return true;
         }
         session.check_in()
