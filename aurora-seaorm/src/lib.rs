@@ -1,5 +1,30 @@
-//! SeaORM on a replicated cluster: not built yet.
-//!
-//! This crate will register an [`aurora_core::Cluster`] with SeaORM's `Database::connect`.
-
+#![doc = include_str!("../README.md")]
 #![warn(clippy::print_stdout)]
+
+mod attempt;
+mod builder;
+mod connection;
+mod errors;
+mod executor;
+mod follow;
+mod held;
+mod options;
+mod pools;
+mod register;
+mod runner;
+#[cfg(feature = "schema-sync")]
+mod schema;
+mod session;
+mod statement;
+mod stream;
+mod transaction;
+
+pub use aurora_core::{
+    self, Cluster, Config, Error, ErrorKind, Freshness, InstanceId, Outcome, Retry, Role,
+};
+pub use builder::Builder;
+pub use connection::AuroraConnection;
+pub use errors::{AsDbErr, ClusterError, cause, instance, outcome, retry};
+pub use register::{AuroraConnectOptions, ConnectAurora};
+pub use stream::AuroraStream;
+pub use transaction::AuroraTransaction;

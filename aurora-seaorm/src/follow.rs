@@ -1,0 +1,245 @@
+//! Lets a pool of sqlx's follow the writer, or the readers.
+//!
+//! sqlx's pools connect to one place. A task moves that place with the topology, and hooks see to
+//! it that no connection to a former place is handed out, and none to an instance of another role.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use aurora_core::{Cluster, Error, ErrorKind, Events, Instance, InstanceId, Need, Role, Topology};
+use sea_orm::DatabaseConnection;
+use sqlx::pool::{PoolConnectionMetadata, PoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
+use sqlx::{Connection as _, Postgres, Row as _};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+use crate::errors;
+use crate::options;
+use crate::session::TaskSessions;
+
+/// How long a connection may have been idle and still be used without asking the server.
+const TRUSTED: Duration = Duration::from_secs(1);
+
+/// How long to wait for another topology at once; then it goes on.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a pool has to follow.
+pub(crate) struct Target {
+    cluster: Cluster,
+    role: Role,
+    base: OnceLock<PgConnectOptions>,
+    places: Mutex<Places>,
+    /// Rings when a connection was opened: the next one goes to another reader.
+    opened: Notify,
+    /// Who must see what is written through the pool.
+    tasks: Option<Arc<TaskSessions>>,
+}
+
+/// The instances that serve the pool, and since when.
+struct Places {
+    serving: Vec<(InstanceId, u64)>,
+    since: Instant,
+}
+
+impl Target {
+    pub(crate) fn new(cluster: Cluster, role: Role, tasks: Option<Arc<TaskSessions>>) -> Self {
+        let places = Places { serving: serving(&cluster, role), since: Instant::now() };
+        let (base, places) = (OnceLock::new(), Mutex::new(places));
+        Self { cluster, role, base, places, opened: Notify::new(), tasks }
+    }
+
+    pub(crate) fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// What the role of the pool asks of an instance.
+    pub(crate) fn need(&self) -> Need {
+        match self.role {
+            Role::Reader => Need::Read { fresh_as_of: None },
+            Role::Unknown | Role::Writer => Need::Write,
+        }
+    }
+
+    /// Where to connect first; `given` is what the user has told SeaORM.
+    pub(crate) fn begin(&self, given: Option<PgConnectOptions>) -> PgConnectOptions {
+        let base = self.base.get_or_init(|| options::base(given, self.cluster.config()));
+        self.aim().unwrap_or_else(|| base.clone())
+    }
+
+    /// Where to connect next.
+    fn aim(&self) -> Option<PgConnectOptions> {
+        let topology = self.cluster.snapshot();
+        let instance = self.cluster.route(&topology, self.need())?;
+        Some(options::at(self.base.get()?.clone(), self.cluster.config(), instance))
+    }
+
+    /// Puts the hooks into the options of a pool.
+    pub(crate) fn hook(self: &Arc<Self>, pool: PoolOptions<Postgres>) -> PoolOptions<Postgres> {
+        let (before, after, released) = (Arc::clone(self), Arc::clone(self), Arc::clone(self));
+        // Our own question has a deadline, and is asked only where there is doubt.
+        let pool = pool.test_before_acquire(false);
+        let pool = pool.before_acquire(move |connection, known| {
+            let target = Arc::clone(&before);
+            Box::pin(async move { Ok(target.may_use(connection, &known).await) })
+        });
+        let pool = pool.after_connect(move |connection, _| {
+            let target = Arc::clone(&after);
+            Box::pin(async move { target.prove(connection).await })
+        });
+        pool.after_release(move |_, _| {
+            if let Some(tasks) = &released.tasks {
+                tasks.note_for_all(Instant::now());
+            }
+            Box::pin(async { Ok(true) })
+        })
+    }
+
+    /// Since when the instances are the ones that serve the pool now; `None` if there is none.
+    fn serving_since(&self) -> Option<Instant> {
+        let now = serving(&self.cluster, self.role);
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if places.serving != now {
+            *places = Places { serving: now, since: Instant::now() };
+        }
+        (!places.serving.is_empty()).then_some(places.since)
+    }
+
+    /// Whether an idle connection leads where the pool belongs.
+    async fn may_use(&self, connection: &mut PgConnection, known: &PoolConnectionMetadata) -> bool {
+        let Some(since) = self.serving_since() else { return false };
+        if Instant::now().checked_sub(known.age).is_none_or(|opened| opened <= since) {
+            return false;
+        }
+        if known.idle_for < TRUSTED {
+            return true;
+        }
+        let limit = self.cluster.config().probe_timeout();
+        matches!(timeout(limit, connection.ping()).await, Ok(Ok(())))
+    }
+
+    /// Refuses a new connection that does not lead where the pool belongs: sqlx tries again.
+    async fn prove(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let limit = self.cluster.config().probe_timeout();
+        let Ok(answer) = timeout(limit, identity(connection)).await else {
+            return Err(refused("the instance does not answer"));
+        };
+        let (is_writer, address) = answer?;
+        self.serving_since().ok_or_else(|| refused("no instance serves this pool now"))?;
+        self.opened.notify_one();
+        let topology = self.cluster.snapshot();
+        let of = |instance: &Instance| {
+            let ip = instance.ip().map(|ip| ip.to_string());
+            ip.is_some() && ip == address
+        };
+        // Behind a translation of addresses none is known, and the role has to do.
+        let known = topology.instances().iter().find(|instance| of(instance));
+        let fits = match known {
+            Some(known) => places(&topology, self.role, self.cluster.config().reader_fallback())
+                .iter()
+                .any(|instance| instance.id() == known.id()),
+            None => true,
+        };
+        let has_role = match self.role {
+            Role::Reader => !is_writer || topology.readers().is_empty(),
+            Role::Unknown | Role::Writer => is_writer,
+        };
+        if fits && has_role {
+            return Ok(());
+        }
+        Err(refused("the connection does not lead to an instance of the wanted role"))
+    }
+}
+
+/// What a server says of itself: whether it is the writer, and its address.
+async fn identity(connection: &mut PgConnection) -> Result<(bool, Option<String>), sqlx::Error> {
+    let question = "SELECT pg_catalog.pg_is_in_recovery(), \
+                    pg_catalog.host(pg_catalog.inet_server_addr())";
+    let row = sqlx::raw_sql(question).fetch_one(connection).await?;
+    Ok((!row.try_get::<bool, _>(0)?, row.try_get(1)?))
+}
+
+fn refused(text: &str) -> sqlx::Error {
+    errors::from_core(Error::new(ErrorKind::ConnectionLost, text))
+}
+
+fn serving(cluster: &Cluster, role: Role) -> Vec<(InstanceId, u64)> {
+    let topology = cluster.snapshot();
+    let serving = places(&topology, role, cluster.config().reader_fallback());
+    let mut serving: Vec<_> =
+        serving.iter().map(|instance| (instance.id().clone(), instance.epoch())).collect();
+    // The order changes with freshness, which is no reason to connect anew.
+    serving.sort();
+    serving
+}
+
+/// The instances a pool of that role may lead to.
+fn places(topology: &Topology, role: Role, reader_fallback: bool) -> Vec<&Instance> {
+    match role {
+        Role::Reader if !topology.readers().is_empty() => topology.readers().iter().collect(),
+        Role::Reader if !reader_fallback => Vec::new(),
+        Role::Reader | Role::Unknown | Role::Writer => topology.writer().into_iter().collect(),
+    }
+}
+
+/// Moves the place to which the pool connects, until the pool or the cluster is closed.
+pub(crate) async fn follow(target: Arc<Target>, pool: PgPool, mut events: Events) {
+    let mut closed = pool.close_event();
+    loop {
+        let generation = target.cluster.snapshot().generation();
+        if let Some(options) = target.aim() {
+            pool.set_connect_options(options);
+        }
+        tokio::select! {
+            // Events are told before the topology they come from is published.
+            _ = target.cluster.wait_beyond(generation, Instant::now() + PATIENCE) => {}
+            event = events.next() => if event.is_none() { return },
+            () = target.opened.notified() => {}
+            () = &mut closed => return,
+        }
+    }
+}
+
+/// The pool behind `writer_database`, made when it is first asked for.
+pub(crate) struct WriterPool {
+    cluster: Cluster,
+    tasks: Arc<TaskSessions>,
+    made: OnceLock<(DatabaseConnection, AbortHandle)>,
+}
+
+impl WriterPool {
+    pub(crate) fn new(cluster: Cluster, tasks: Arc<TaskSessions>) -> Self {
+        Self { cluster, tasks, made: OnceLock::new() }
+    }
+
+    pub(crate) fn database(&self) -> &DatabaseConnection {
+        let make = || {
+            let tasks = Some(Arc::clone(&self.tasks));
+            let target = Arc::new(Target::new(self.cluster.clone(), Role::Writer, tasks));
+            let events = self.cluster.events();
+            let options = target.begin(None);
+            let pool = PoolOptions::new().acquire_timeout(self.cluster.config().failover_timeout());
+            let pool = target.hook(pool).connect_lazy_with(options);
+            let task = tokio::spawn(follow(target, pool.clone(), events));
+            (DatabaseConnection::from(pool), task.abort_handle())
+        };
+        &self.made.get_or_init(make).0
+    }
+}
+
+impl Drop for WriterPool {
+    /// The task holds the pool, and the pool the cluster.
+    fn drop(&mut self) {
+        if let Some((_, task)) = self.made.get() {
+            task.abort();
+        }
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target").field("role", &self.role).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,283 @@
+//! One pool of physical connections per instance and epoch.
+//!
+//! The connections are sqlx's; the pools are not. sqlx's own pool asks the server after every
+//! statement whether the connection is well, without a deadline, and goes on connecting to an
+//! address that refuses until its timeout. Here the idle connections are in the cluster's store,
+//! which drops those of an instance that was lost or changed its role, and a connection in use is
+//! told at once that its instance is lost.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use aurora_core::{
+    Cluster, Complaint, Error, ErrorKind, Instance, InstanceId, Lease, Need, Role, Store,
+};
+use futures_util::future::BoxFuture;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{Connection as _, Row as _};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout_at;
+
+use crate::errors;
+use crate::held::Held;
+use crate::options;
+
+/// How long to wait for news before an instance that has just failed is tried again.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Prepares a new physical connection.
+pub(crate) type OnConnect =
+    dyn for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, Result<(), sqlx::Error>> + Send + Sync;
+
+/// A connection to one instance.
+pub(crate) struct Physical {
+    pub(crate) connection: PgConnection,
+    /// Rings when the instance was declared lost.
+    pub(crate) lost: Arc<Notify>,
+}
+
+/// The pools of one cluster.
+pub(crate) struct Pools {
+    cluster: Cluster,
+    store: Arc<Store<Physical>>,
+    base: PgConnectOptions,
+    on_connect: Option<Box<OnConnect>>,
+    max_connections: usize,
+    limits: Mutex<Vec<(InstanceId, Arc<Semaphore>)>>,
+}
+
+/// What a look at the topology found.
+enum Found {
+    Idle(Held),
+    /// No idle connection, but room for a new one.
+    Room(Box<Instance>, u64, OwnedSemaphorePermit),
+    Full(Box<Instance>, Arc<Semaphore>),
+    Nobody,
+}
+
+impl Pools {
+    pub(crate) fn new(
+        cluster: Cluster,
+        max_connections: usize,
+        on_connect: Option<Box<OnConnect>>,
+    ) -> Self {
+        let store = cluster.new_store();
+        let base = options::base(None, cluster.config());
+        Self { cluster, store, base, on_connect, max_connections, limits: Mutex::default() }
+    }
+
+    pub(crate) fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// A connection to an instance that serves `need`, waiting for one until `deadline`.
+    pub(crate) async fn acquire(&self, need: Need, deadline: Deadline) -> Result<Held, Error> {
+        loop {
+            match self.look(need, deadline) {
+                Found::Idle(held) => return Ok(held),
+                Found::Nobody => drop(self.cluster.wait_for(need, deadline.at()).await?),
+                Found::Full(instance, limit) => {
+                    if let Some(held) = self.queue(&instance, limit, deadline).await? {
+                        return Ok(held);
+                    }
+                }
+                Found::Room(instance, generation, permit) => {
+                    if let Some(lease) = self.connect(&instance, generation, deadline).await? {
+                        return Ok(Held::new(lease, permit, Arc::clone(&self.store)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn look(&self, need: Need, deadline: Deadline) -> Found {
+        let topology = self.cluster.snapshot();
+        let Some(instance) = self.cluster.route(&topology, need) else { return Found::Nobody };
+        let limit = self.limit(instance.id());
+        let Ok(permit) = Arc::clone(&limit).try_acquire_owned() else {
+            return Found::Full(Box::new(instance.clone()), limit);
+        };
+        match self.store.take(instance, deadline.began()) {
+            Some(lease) => Found::Idle(Held::new(lease, permit, Arc::clone(&self.store))),
+            None => Found::Room(Box::new(instance.clone()), topology.generation(), permit),
+        }
+    }
+
+    /// Waits for a connection that somebody else uses; `None` when the instance has changed
+    /// meanwhile, or the connection was closed.
+    async fn queue(
+        &self,
+        instance: &Instance,
+        limit: Arc<Semaphore>,
+        deadline: Deadline,
+    ) -> Result<Option<Held>, Error> {
+        let Ok(permit) = timeout_at(deadline.at().into(), limit.acquire_owned()).await else {
+            let text = format!(
+                "all {} connections are in use: raise max_connections, or hold them shorter",
+                self.max_connections
+            );
+            return Err(Error::new(ErrorKind::Deadline, text).on(instance.id()));
+        };
+        let Ok(permit) = permit else {
+            return Err(Error::new(ErrorKind::Closed, "the pool was closed"));
+        };
+        let topology = self.cluster.snapshot();
+        let now = topology.instance(instance.id()).filter(|now| now.epoch() == instance.epoch());
+        let lease = now.and_then(|now| self.store.take(now, Instant::now()));
+        Ok(lease.map(|lease| Held::new(lease, permit, Arc::clone(&self.store))))
+    }
+
+    /// Opens a connection to `instance`; when that fails for now, waits a little for news.
+    async fn connect(
+        &self,
+        instance: &Instance,
+        generation: u64,
+        deadline: Deadline,
+    ) -> Result<Option<Lease<Physical>>, Error> {
+        let until = deadline.at().min(Instant::now() + self.cluster.config().connect_timeout());
+        let failure = match timeout_at(until.into(), self.open(instance)).await {
+            Ok(Ok(lease)) => return Ok(Some(lease)),
+            Ok(Err(failure)) => failure,
+            Err(_) => NotConnected::Unreachable("no connection in time".to_owned()),
+        };
+        let message = match failure {
+            NotConnected::Final(error) => return Err(error),
+            NotConnected::Full(message) => message,
+            NotConnected::Unreachable(message) => {
+                self.complain(instance, Complaint::ConnectionLost, &message);
+                message
+            }
+            NotConnected::WrongRole => {
+                let message = "its role is not the one it is known for".to_owned();
+                self.complain(instance, Complaint::WrongRole, &message);
+                message
+            }
+        };
+        if deadline.has_passed() {
+            let text = format!("no connection before the deadline: {message}");
+            return Err(Error::new(ErrorKind::Deadline, text).on(instance.id()));
+        }
+        let until = deadline.at().min(Instant::now() + PAUSE);
+        self.cluster.wait_beyond(generation, until).await;
+        Ok(None)
+    }
+
+    fn complain(&self, instance: &Instance, complaint: Complaint, message: &str) {
+        self.cluster.complain(instance.id(), instance.epoch(), complaint, message);
+    }
+
+    /// Opens a connection and proves the role of the instance.
+    async fn open(&self, instance: &Instance) -> Result<Lease<Physical>, NotConnected> {
+        let breaks = instance.stats().breaks();
+        let options = options::at(self.base.clone(), self.cluster.config(), instance);
+        let refused = |error: sqlx::Error| NotConnected::of(error, instance);
+        let mut connection = PgConnection::connect_with(&options).await.map_err(refused)?;
+        if is_writer(&mut connection).await.map_err(refused)? != (instance.role() == Role::Writer) {
+            return Err(NotConnected::WrongRole);
+        }
+        if let Some(on_connect) = &self.on_connect {
+            on_connect(&mut connection).await.map_err(|error| prepare(error, instance))?;
+        }
+        let lost = Arc::new(Notify::new());
+        let ring = Arc::clone(&lost);
+        let physical = Physical { connection, lost };
+        let mut lease = Lease::new(physical, instance, breaks, Instant::now());
+        // A permit is kept for a statement that begins later.
+        self.store.watch(&mut lease, move || ring.notify_one());
+        Ok(lease)
+    }
+
+    fn limit(&self, id: &InstanceId) -> Arc<Semaphore> {
+        let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, limit)) = limits.iter().find(|(known, _)| known == id) {
+            return Arc::clone(limit);
+        }
+        let limit = Arc::new(Semaphore::new(self.max_connections));
+        limits.push((id.clone(), Arc::clone(&limit)));
+        limit
+    }
+}
+
+/// Whether the server says that it is the writer.
+pub(crate) async fn is_writer(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let row = sqlx::raw_sql("SELECT pg_catalog.pg_is_in_recovery()").fetch_one(connection).await?;
+    row.try_get::<bool, _>(0).map(|recovering| !recovering)
+}
+
+/// Why there is no new connection.
+#[derive(Debug)]
+enum NotConnected {
+    /// No other instance, and no later moment, would do better.
+    Final(Error),
+    /// The server has no slot left: no fault of it that the monitor should look at.
+    Full(String),
+    Unreachable(String),
+    WrongRole,
+}
+
+impl NotConnected {
+    /// Codes: PostgreSQL documentation, appendix A.
+    fn of(error: sqlx::Error, instance: &Instance) -> Self {
+        let message = errors::driver_message(&error);
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        let kind = match (&error, code.as_deref()) {
+            // invalid_password, invalid_authorization_specification, invalid_catalog_name.
+            (_, Some("28P01" | "28000" | "3D000")) => ErrorKind::Authentication,
+            // insufficient_privilege.
+            (_, Some("42501")) => ErrorKind::Privilege,
+            // too_many_connections.
+            (_, Some("53300")) => return Self::Full(message),
+            (sqlx::Error::Tls(_), _) => ErrorKind::Tls,
+            (sqlx::Error::Configuration(_), _) => ErrorKind::Configuration,
+            (_, _) => return Self::Unreachable(message),
+        };
+        Self::Final(Error::new(kind, message).on(instance.id()).caused_by(error))
+    }
+}
+
+/// The user's `on_connect` failed.
+fn prepare(error: sqlx::Error, instance: &Instance) -> NotConnected {
+    if !errors::leaves_connection_usable(&error) {
+        return NotConnected::of(error, instance);
+    }
+    let text = format!("on_connect failed: {}", errors::driver_message(&error));
+    let failed = Error::new(ErrorKind::Statement, text).on(instance.id());
+    NotConnected::Final(failed.caused_by(error))
+}
+
+impl fmt::Debug for Pools {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pools")
+            .field("idle", &self.store)
+            .field("max_connections", &self.max_connections)
+            .finish_non_exhaustive()
+    }
+}
+
+/// When a statement began, and until when it may wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    began: Instant,
+    at: Instant,
+}
+
+impl Deadline {
+    /// That of a statement which begins now.
+    pub(crate) fn of(cluster: &Cluster) -> Self {
+        let began = Instant::now();
+        Self { began, at: began + cluster.config().failover_timeout() }
+    }
+
+    pub(crate) fn began(self) -> Instant {
+        self.began
+    }
+
+    pub(crate) fn at(self) -> Instant {
+        self.at
+    }
+
+    pub(crate) fn has_passed(self) -> bool {
+        self.at <= Instant::now()
+    }
+}

@@ -1,0 +1,290 @@
+//! Running statements of one session, and what to do when that fails.
+//!
+//! The decisions are [`aurora_core::session`]'s, shared by all adapters; here they are carried out.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use aurora_core::session::{Failure, Place, Recovery, Session, Step, Trouble};
+use aurora_core::sql::{Classification, Verdict};
+use aurora_core::{Complaint, Need, Outcome, Role};
+use sqlx::postgres::PgQueryResult;
+
+use crate::attempt::Attempt;
+use crate::errors;
+use crate::held::{Condition, Held};
+use crate::pools::{Deadline, Pools};
+use crate::statement::{self, Answer, Ask, Statement};
+
+const TRANSACTION_LOST: &str =
+    "the transaction was lost with its connection: roll back, and run all of it again";
+const SESSION_LOST: &str = "the session's settings, locks, temporary tables and the like were lost with its connection: set them again";
+
+/// One session: its state, and its connection while something ties it there.
+#[derive(Debug)]
+pub(crate) struct Runner {
+    pools: Arc<Pools>,
+    session: Session,
+    held: Option<Held>,
+    /// Data was, or may have been, changed since somebody asked.
+    wrote: bool,
+    /// The server has aborted the open transaction: it can only be rolled back.
+    aborted: bool,
+}
+
+impl Runner {
+    pub(crate) fn new(pools: Arc<Pools>, session: Session) -> Self {
+        Self { pools, session, held: None, wrote: false, aborted: false }
+    }
+
+    /// Whether nothing ties the session to its connection.
+    pub(crate) fn is_free(&self) -> bool {
+        self.session.is_free() && !self.session.is_transaction_lost()
+    }
+
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.session.is_pinned()
+    }
+
+    pub(crate) fn in_transaction(&self) -> bool {
+        self.session.in_transaction()
+    }
+
+    /// Whether there is a transaction, if only one that its owner has to roll back.
+    pub(crate) fn has_transaction(&self) -> bool {
+        self.session.in_transaction() || self.session.is_transaction_lost()
+    }
+
+    /// Whether the server has aborted the open transaction.
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.aborted
+    }
+
+    /// Notes that work was undone up to a savepoint: the transaction goes on.
+    pub(crate) fn revived(&mut self) {
+        self.aborted = false;
+    }
+
+    /// Whether data was, or may have been, changed since this was asked last.
+    pub(crate) fn take_wrote(&mut self) -> bool {
+        std::mem::take(&mut self.wrote)
+    }
+
+    /// Runs a statement where it belongs, and recovers where that is safe.
+    pub(crate) async fn run(
+        &mut self,
+        statement: Statement<'_>,
+        ask: Ask<'_>,
+    ) -> Result<Answer, sqlx::Error> {
+        let mut classification = self.pools.cluster().classify(statement.sql);
+        if self.session.gives_up_what_is_lost(&classification) {
+            return Ok(Answer::Done(PgQueryResult::default()));
+        }
+        let deadline = Deadline::of(self.pools.cluster());
+        let mut need = self.session.need(&classification, Some(statement.sql), Instant::now);
+        let mut recovery = Recovery::default();
+        loop {
+            self.acquire(need, deadline).await?;
+            match self.attempt(statement, ask, &classification).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => {
+                    let attempt = Attempt { ask, classification, deadline, need };
+                    need = match self.recover(error, &attempt, &mut recovery, statement).await {
+                        Ok(need) => need,
+                        // The connection broke under the ROLLBACK, which comes to the same.
+                        Err(_) if self.session.gives_up_what_is_lost(&classification) => {
+                            return Ok(Answer::Done(PgQueryResult::default()));
+                        }
+                        Err(error) => return Err(error),
+                    };
+                    classification = self.pools.cluster().classify(statement.sql);
+                }
+            }
+        }
+    }
+
+    /// Sees to it that a connection is held that may run the statement.
+    async fn acquire(&mut self, need: Need, deadline: Deadline) -> Result<(), sqlx::Error> {
+        if self.session.is_transaction_lost() {
+            return Err(errors::lost_before(TRANSACTION_LOST));
+        }
+        let Some(held) = &self.held else {
+            if !self.session.is_free() {
+                return Err(self.give_up_session());
+            }
+            let held = self.pools.acquire(need, deadline).await.map_err(errors::from_core)?;
+            self.held = Some(held);
+            return Ok(());
+        };
+        let topology = self.pools.cluster().snapshot();
+        let place = held.place();
+        let is_current = topology
+            .instance(&place.instance)
+            .is_some_and(|instance| instance.epoch() == place.epoch);
+        // The future of a statement was dropped in the middle of it.
+        if held.condition() == Condition::Busy {
+            return Err(self.give_up_session());
+        }
+        // A transaction finds out by itself what became of its connection.
+        if !is_current && !self.session.in_transaction() {
+            return Err(self.give_up_session());
+        }
+        Ok(())
+    }
+
+    /// The connection is gone, and nothing was sent.
+    fn give_up_session(&mut self) -> sqlx::Error {
+        self.close();
+        self.aborted = false;
+        let in_transaction = self.session.disconnected();
+        errors::lost_before(if in_transaction { TRANSACTION_LOST } else { SESSION_LOST })
+    }
+
+    async fn attempt(
+        &mut self,
+        statement: Statement<'_>,
+        ask: Ask<'_>,
+        classification: &Classification,
+    ) -> Result<Answer, sqlx::Error> {
+        let Some(held) = &mut self.held else {
+            return Err(errors::lost_before(SESSION_LOST));
+        };
+        let stats = Arc::clone(held.lease().stats());
+        if classification.verdict() == Verdict::Write {
+            stats.count_write();
+        }
+        let running = stats.start(Instant::now());
+        let answer = statement::put(statement, ask, held).await?;
+        if held.condition() == Condition::Busy {
+            held.set(Condition::Clean);
+        }
+        let now = Instant::now();
+        running.succeeded(now);
+        let role = held.role();
+        self.follow(classification, role, now);
+        Ok(answer)
+    }
+
+    /// Follows a statement that succeeded.
+    fn follow(&mut self, classification: &Classification, role: Role, now: Instant) {
+        let may_have_written = match classification.verdict() {
+            Verdict::Session | Verdict::Write => true,
+            // It called functions nobody knows, where they can write.
+            Verdict::Read => !classification.rerunnable() && role == Role::Writer,
+            Verdict::Lock | Verdict::Transaction(_) => false,
+        };
+        if may_have_written {
+            self.wrote = true;
+        }
+        self.session.succeeded(classification, role, now);
+        if !self.session.in_transaction() {
+            self.aborted = false;
+        }
+        self.release();
+    }
+
+    /// What a failed statement needs to be run again; the error when it must not be.
+    async fn recover(
+        &mut self,
+        error: sqlx::Error,
+        attempt: &Attempt<'_>,
+        recovery: &mut Recovery,
+        statement: Statement<'_>,
+    ) -> Result<Need, sqlx::Error> {
+        let Some(held) = &mut self.held else { return Err(error) };
+        let (place, trouble, at) = (held.place(), errors::trouble(&error), Instant::now());
+        held.set(if errors::leaves_connection_usable(&error) {
+            Condition::Clean
+        } else {
+            Condition::Dirty
+        });
+        let is_lost = matches!(trouble, Trouble::Lost | Trouble::NotSent);
+        if is_lost {
+            held.lease().stats().broke();
+            let message = errors::driver_message(&error);
+            let cluster = self.pools.cluster();
+            cluster.complain(&place.instance, place.epoch, Complaint::ConnectionLost, message);
+        }
+        let failure = Failure {
+            at,
+            classification: &attempt.classification,
+            has_time: !attempt.deadline.has_passed(),
+            need: attempt.need,
+            place: &place,
+            // COMMIT ends the transaction even when it fails.
+            transaction_is_over: true,
+            trouble,
+        };
+        let step = attempt.limit(recovery.next(&mut self.session, &failure), is_lost);
+        self.follow_failure(&error, is_lost);
+        match step {
+            Step::Again(need) => Ok(need),
+            Step::AskThenAgain(need) => {
+                self.doubt_role(&place, attempt.deadline).await;
+                Ok(need)
+            }
+            Step::AskThenFail => {
+                self.doubt_role(&place, attempt.deadline).await;
+                Err(error)
+            }
+            Step::OnWriter => {
+                self.pools.cluster().remember_write(statement.sql);
+                Ok(Need::Write)
+            }
+            Step::Fail => Err(error),
+            Step::FailLost(outcome) => {
+                self.wrote |= outcome == Outcome::Unknown;
+                Err(errors::lost(error, &place.instance, outcome))
+            }
+        }
+    }
+
+    /// Lets the session's own marks follow a statement that failed.
+    fn follow_failure(&mut self, error: &sqlx::Error, is_lost: bool) {
+        if is_lost {
+            self.close();
+            self.aborted = false;
+        } else if self.session.in_transaction() {
+            // A statement that the server refused aborts the transaction around it.
+            self.aborted |= matches!(error, sqlx::Error::Database(_));
+            if !errors::leaves_connection_usable(error) {
+                self.close();
+            }
+        } else {
+            self.aborted = false;
+            self.release();
+        }
+    }
+
+    /// Gives the connection back if nothing ties the session to it.
+    fn release(&mut self) {
+        if self.session.is_free() {
+            self.held = None;
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(mut held) = self.held.take() {
+            held.set(Condition::Dirty);
+        }
+    }
+
+    /// Has the instance asked again about its role, and waits for the answer.
+    async fn doubt_role(&self, place: &Place, deadline: Deadline) {
+        let cluster = self.pools.cluster();
+        let now = Instant::now();
+        let message = "it refused a write";
+        cluster.complain(&place.instance, place.epoch, Complaint::WrongRole, message);
+        let until = deadline.at().min(now + cluster.config().probe_timeout());
+        cluster.wait_confirmed(&place.instance, place.epoch, now, until).await;
+    }
+}
+
+impl Drop for Runner {
+    /// What ties a session to its connection must not be inherited by another.
+    fn drop(&mut self) {
+        if !self.session.is_free() {
+            self.close();
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! `SchemaBuilder::sync` finds out what there is, and makes what is missing.
+
+use sea_orm::sea_query::SelectStatement;
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
+use sea_schema::sqlx_types::SqlxRow;
+use sqlx::postgres::PgRow;
+
+use crate::connection::AuroraConnection;
+use crate::transaction::AuroraTransaction;
+
+fn wrapped(rows: Vec<PgRow>) -> Vec<SqlxRow> {
+    rows.into_iter().map(SqlxRow::Postgres).collect()
+}
+
+/// On the writer: what was made a moment ago must not be made again.
+#[async_trait::async_trait]
+impl sea_schema::Connection for AuroraConnection {
+    async fn query_all(&self, select: SelectStatement) -> Result<Vec<SqlxRow>, sqlx::Error> {
+        let statement = self.get_database_backend().build(&select);
+        self.on_writer().rows(&statement).await.map(wrapped)
+    }
+
+    async fn query_all_raw(&self, sql: String) -> Result<Vec<SqlxRow>, sqlx::Error> {
+        let statement = Statement::from_string(DbBackend::Postgres, sql);
+        self.on_writer().rows(&statement).await.map(wrapped)
+    }
+}
+
+#[async_trait::async_trait]
+impl sea_schema::Connection for AuroraTransaction {
+    async fn query_all(&self, select: SelectStatement) -> Result<Vec<SqlxRow>, sqlx::Error> {
+        let statement = self.get_database_backend().build(&select);
+        self.rows(&statement).await.map(wrapped)
+    }
+
+    async fn query_all_raw(&self, sql: String) -> Result<Vec<SqlxRow>, sqlx::Error> {
+        let statement = Statement::from_string(DbBackend::Postgres, sql);
+        self.rows(&statement).await.map(wrapped)
+    }
+}

@@ -1,0 +1,189 @@
+//! Whose writes must a read see? A task's, or those of an explicit session.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+
+use aurora_core::{Error, ErrorKind};
+use tokio::task;
+
+use crate::errors;
+use crate::runner::Runner;
+
+/// How many parts there are, so that tasks seldom wait for each other.
+const SHARDS: usize = 16;
+
+/// How many tasks a part remembers before it forgets the old ones.
+const REMEMBERED: usize = 1024;
+
+/// From when on a write is old: readers are rarely further behind than this.
+const OLD: Duration = Duration::from_secs(60);
+
+/// When each task wrote last, through handles without an explicit session.
+#[derive(Debug, Default)]
+pub(crate) struct TaskSessions {
+    shards: [Mutex<Shard>; SHARDS],
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    writes: HashMap<Key, Instant>,
+    /// The last write of all that were forgotten: every task that is not known counts as having
+    /// written then, so forgetting never breaks a promise.
+    forgotten: Option<Instant>,
+}
+
+/// A session without a handle of its own: a task, or what a thread blocks on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    Task(task::Id),
+    Thread(ThreadId),
+}
+
+impl Key {
+    fn current() -> Self {
+        task::try_id().map_or_else(|| Self::Thread(thread::current().id()), Self::Task)
+    }
+}
+
+impl TaskSessions {
+    /// When the current task wrote last, as far as its reads have to know.
+    pub(crate) fn last_write(&self) -> Option<Instant> {
+        self.last_write_of(Key::current())
+    }
+
+    /// Notes a write of the current task.
+    pub(crate) fn note(&self, now: Instant) {
+        self.note_of(Key::current(), now);
+    }
+
+    /// Has every task see what was written before `now`, whoever wrote it.
+    pub(crate) fn note_for_all(&self, now: Instant) {
+        for shard in &self.shards {
+            let mut shard = lock(shard);
+            shard.forgotten = shard.forgotten.max(Some(now));
+        }
+    }
+
+    fn last_write_of(&self, key: Key) -> Option<Instant> {
+        let shard = lock(self.shard(key));
+        shard.writes.get(&key).copied().max(shard.forgotten)
+    }
+
+    fn note_of(&self, key: Key, now: Instant) {
+        let mut shard = lock(self.shard(key));
+        if shard.writes.len() >= REMEMBERED {
+            shard.forget(now);
+        }
+        shard.writes.insert(key, now);
+    }
+
+    fn shard(&self, key: Key) -> &Mutex<Shard> {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        let index = usize::try_from(hasher.finish() % SHARDS as u64).unwrap_or_default();
+        &self.shards[index]
+    }
+}
+
+impl Shard {
+    /// Forgets the writes that are old, or the older half if too few are.
+    fn forget(&mut self, now: Instant) {
+        let mut moments: Vec<Instant> = self.writes.values().copied().collect();
+        let middle = moments.len() / 2;
+        let (_, median, _) = moments.select_nth_unstable(middle);
+        let limit = now.checked_sub(OLD).map_or(*median, |old| old.max(*median));
+        let forgotten = &mut self.forgotten;
+        self.writes.retain(|_, wrote| {
+            let keep = *wrote > limit;
+            if !keep {
+                *forgotten = (*forgotten).max(Some(*wrote));
+            }
+            keep
+        });
+    }
+}
+
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    // A panic while the lock is held (allocation) leaves a map that is still a map.
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A session that has a handle of its own.
+#[derive(Debug, Default)]
+pub(crate) struct Explicit {
+    last_write: Mutex<Option<Instant>>,
+    /// What ties it to a connection, if something does.
+    pub(crate) pinned: Slot,
+}
+
+/// A runner that several handles of one session or transaction share; `None` once it is done.
+pub(crate) type Slot = Arc<tokio::sync::Mutex<Option<Runner>>>;
+
+/// Waits for the statement or stream that uses the connection now; not for ever, since a task may
+/// hold a stream and wait for itself.
+pub(crate) async fn lock_slot(
+    slot: &Slot,
+    limit: Duration,
+) -> Result<tokio::sync::MutexGuard<'_, Option<Runner>>, sqlx::Error> {
+    tokio::time::timeout(limit, slot.lock()).await.map_err(|_| {
+        let text = "another statement, or a stream that was not read to its end, uses the \
+                    connection: end it first";
+        errors::from_core(Error::new(ErrorKind::Deadline, text))
+    })
+}
+
+impl Explicit {
+    pub(crate) fn last_write(&self) -> Option<Instant> {
+        *self.last_write.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn note(&self, now: Instant) {
+        *self.last_write.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_a_thread_or_a_task() {
+        let sessions = TaskSessions::default();
+        let now = Instant::now();
+        sessions.note(now);
+        assert_eq!(sessions.last_write(), Some(now));
+        let elsewhere =
+            thread::scope(|scope| scope.spawn(|| sessions.last_write()).join().unwrap());
+        assert_eq!(elsewhere, None);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let sessions = Arc::new(sessions);
+        let of_task = {
+            let sessions = Arc::clone(&sessions);
+            runtime.block_on(runtime.spawn(async move { sessions.last_write() })).unwrap()
+        };
+        assert_eq!(of_task, None);
+        assert_eq!(runtime.block_on(async { sessions.last_write() }), Some(now));
+    }
+
+    #[test]
+    fn forgetting_is_bounded_and_breaks_no_promise() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let sessions = TaskSessions::default();
+        let start = Instant::now();
+        let mut wrote = Vec::new();
+        for index in 0..(2 * SHARDS * REMEMBERED) {
+            let id = runtime.spawn(async {}).id();
+            let at = start + Duration::from_micros(u64::try_from(index).unwrap());
+            sessions.note_of(Key::Task(id), at);
+            wrote.push((Key::Task(id), at));
+        }
+        let known: usize = sessions.shards.iter().map(|shard| lock(shard).writes.len()).sum();
+        assert!(known <= SHARDS * REMEMBERED, "{known}");
+        for (key, at) in wrote {
+            assert!(sessions.last_write_of(key) >= Some(at));
+        }
+    }
+}

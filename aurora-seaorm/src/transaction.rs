@@ -1,0 +1,275 @@
+//! Transactions: everything stays on the connection of its BEGIN.
+
+mod traits;
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aurora_core::{Error, ErrorKind};
+use sea_orm::{DbErr, TransactionError, TransactionOptions};
+use sqlx::postgres::PgRow;
+
+use crate::connection::AuroraConnection;
+use crate::errors;
+use crate::runner::Runner;
+use crate::session::Slot;
+use crate::statement::{Answer, Ask, Statement};
+
+/// An open transaction, or a savepoint in one.
+///
+/// Dropping it rolls it back. When its connection is lost every further statement fails, until it
+/// is rolled back or dropped; a COMMIT that was under way then may have been applied, and
+/// [`crate::outcome`] says so. Committing a transaction that the server has aborted is an error.
+#[must_use = "dropping a transaction rolls it back"]
+pub struct AuroraTransaction {
+    inner: Arc<Inner>,
+    /// The savepoint it began with; `None` for the transaction itself.
+    savepoint: Option<u64>,
+    is_open: bool,
+}
+
+/// What a transaction shares with those nested in it.
+pub(crate) struct Inner {
+    connection: AuroraConnection,
+    slot: Slot,
+    next_savepoint: AtomicU64,
+    /// Savepoints whose handles were dropped: the next statement rolls back to them first.
+    abandoned: Mutex<Vec<u64>>,
+}
+
+impl Inner {
+    /// Runs a statement in the transaction.
+    async fn run(&self, statement: Statement<'_>, ask: Ask<'_>) -> Result<Answer, sqlx::Error> {
+        let mut guard = self.connection.lock(&self.slot).await?;
+        let runner = guard.as_mut().filter(|runner| runner.has_transaction()).ok_or_else(ended)?;
+        self.settle(runner).await?;
+        runner.run(statement, ask).await
+    }
+
+    async fn begin(&self, options: TransactionOptions) -> Result<(), sqlx::Error> {
+        let mut guard = self.connection.lock(&self.slot).await?;
+        let runner = guard.get_or_insert_with(|| self.connection.runner());
+        let begin = format!("BEGIN{}", modes(options));
+        runner.run(begin.as_str().into(), Ask::Unprepared).await.map(drop)
+    }
+
+    /// Rolls back to the first savepoint that was given up by dropping its handle.
+    async fn settle(&self, runner: &mut Runner) -> Result<(), sqlx::Error> {
+        let first = self.abandoned().iter().min().copied();
+        let Some(first) = first else { return Ok(()) };
+        self.roll_back_to(runner, first).await
+    }
+
+    async fn roll_back_to(&self, runner: &mut Runner, id: u64) -> Result<(), sqlx::Error> {
+        let sql = format!("ROLLBACK TO SAVEPOINT aurora_{id}");
+        runner.run(sql.as_str().into(), Ask::Unprepared).await?;
+        runner.revived();
+        self.forget(id);
+        let sql = format!("RELEASE SAVEPOINT aurora_{id}");
+        runner.run(sql.as_str().into(), Ask::Unprepared).await.map(drop)
+    }
+
+    /// With a savepoint go all those after it.
+    fn forget(&self, id: u64) {
+        self.abandoned().retain(|abandoned| *abandoned < id);
+    }
+
+    fn abandoned(&self) -> std::sync::MutexGuard<'_, Vec<u64>> {
+        self.abandoned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the transaction, and lets the session follow.
+    async fn end(&self, sql: &str) -> Result<(), sqlx::Error> {
+        let mut guard = self.connection.lock(&self.slot).await?;
+        let runner = guard.as_mut().filter(|runner| runner.has_transaction()).ok_or_else(ended)?;
+        let result = runner.run(sql.into(), Ask::Unprepared).await;
+        self.connection.follow(runner);
+        if runner.has_transaction() && !runner.in_transaction() {
+            // Its owner gives it up with this; nothing is sent.
+            let _ = runner.run("ROLLBACK".into(), Ask::Unprepared).await;
+        }
+        if runner.is_free() {
+            *guard = None;
+        }
+        result.map(drop)
+    }
+}
+
+impl AuroraTransaction {
+    async fn open(
+        connection: &AuroraConnection,
+        options: TransactionOptions,
+    ) -> Result<Self, DbErr> {
+        let slot = match connection.tied().await.map_err(errors::query_err)? {
+            Some(slot) => slot,
+            None => Arc::new(tokio::sync::Mutex::new(Some(connection.runner()))),
+        };
+        let inner = Inner {
+            connection: connection.clone(),
+            slot,
+            next_savepoint: AtomicU64::new(1),
+            abandoned: Mutex::default(),
+        };
+        inner.begin(options).await.map_err(errors::query_err)?;
+        Ok(Self { inner: Arc::new(inner), savepoint: None, is_open: true })
+    }
+
+    async fn nest(&self, options: TransactionOptions) -> Result<Self, DbErr> {
+        let id = self.inner.next_savepoint.fetch_add(1, Ordering::Relaxed);
+        let savepoint = format!("SAVEPOINT aurora_{id}");
+        self.run(savepoint.as_str().into(), Ask::Unprepared).await.map_err(errors::query_err)?;
+        let nested = Self { inner: Arc::clone(&self.inner), savepoint: Some(id), is_open: true };
+        let modes = modes(options);
+        if !modes.is_empty() {
+            let set = format!("SET TRANSACTION{modes}");
+            nested.run(set.as_str().into(), Ask::Unprepared).await.map_err(errors::exec_err)?;
+        }
+        Ok(nested)
+    }
+
+    async fn run(&self, statement: Statement<'_>, ask: Ask<'_>) -> Result<Answer, sqlx::Error> {
+        self.inner.run(statement, ask).await
+    }
+
+    pub(crate) async fn rows(
+        &self,
+        statement: &sea_orm::Statement,
+    ) -> Result<Vec<PgRow>, sqlx::Error> {
+        self.run(statement.into(), Ask::All).await.map(Answer::rows)
+    }
+
+    /// Makes the work permanent; of a nested transaction, part of the one around it.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses, had aborted the transaction before, or is lost:
+    /// [`crate::outcome`] then says whether the work was made permanent.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves open whether the work was made permanent.
+    pub async fn commit(mut self) -> Result<(), DbErr> {
+        let result = self.commit_now().await;
+        // What could not be ended is ended by dropping it.
+        self.is_open = result.is_err() && self.savepoint.is_none();
+        result.map_err(errors::query_err)
+    }
+
+    async fn commit_now(&self) -> Result<(), sqlx::Error> {
+        if let Some(id) = self.savepoint {
+            let release = format!("RELEASE SAVEPOINT aurora_{id}");
+            self.run(release.as_str().into(), Ask::Unprepared).await?;
+            self.inner.forget(id);
+            return Ok(());
+        }
+        let is_aborted = {
+            let mut guard = self.inner.connection.lock(&self.inner.slot).await?;
+            let runner = guard.as_mut().filter(|runner| runner.has_transaction());
+            let runner = runner.ok_or_else(ended)?;
+            self.inner.settle(runner).await?;
+            runner.is_aborted()
+        };
+        if is_aborted {
+            // The server would answer such a COMMIT with a ROLLBACK, and no error.
+            self.inner.end("ROLLBACK").await?;
+            let text = "the server had aborted the transaction when a statement in it failed: \
+                        it was rolled back";
+            return Err(errors::from_core(Error::new(ErrorKind::Statement, text)));
+        }
+        self.inner.end("COMMIT").await
+    }
+
+    /// Undoes the work.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses. A transaction that was lost with its connection is rolled back
+    /// already.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future undoes the work, too.
+    pub async fn rollback(mut self) -> Result<(), DbErr> {
+        let result = self.rollback_now().await;
+        self.is_open = result.is_err() && self.savepoint.is_none();
+        result.map_err(errors::query_err)
+    }
+
+    async fn rollback_now(&self) -> Result<(), sqlx::Error> {
+        let Some(id) = self.savepoint else { return self.inner.end("ROLLBACK").await };
+        let mut guard = self.inner.connection.lock(&self.inner.slot).await?;
+        match guard.as_mut() {
+            Some(runner) if runner.in_transaction() => self.inner.roll_back_to(runner, id).await,
+            // It went with all of the transaction.
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    async fn around<F, T, E>(self, callback: F) -> Result<T, TransactionError<E>>
+    where
+        F: for<'c> FnOnce(&'c Self) -> Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'c>>
+            + Send,
+        T: Send,
+        E: fmt::Display + fmt::Debug + Send,
+    {
+        match callback(&self).await {
+            Ok(value) => {
+                self.commit().await.map_err(TransactionError::Connection)?;
+                Ok(value)
+            }
+            Err(error) => {
+                self.rollback().await.map_err(TransactionError::Connection)?;
+                Err(TransactionError::Transaction(error))
+            }
+        }
+    }
+}
+
+/// The modes of a transaction, as they stand behind BEGIN and SET TRANSACTION.
+fn modes(options: TransactionOptions) -> String {
+    let mut modes = String::new();
+    if let Some(level) = options.isolation_level {
+        modes.push_str(&format!(" ISOLATION LEVEL {level}"));
+    }
+    if let Some(access) = options.access_mode {
+        modes.push_str(&format!(" {access}"));
+    }
+    modes
+}
+
+fn ended() -> sqlx::Error {
+    errors::lost_before("the transaction has ended, by a statement in it")
+}
+
+impl Drop for AuroraTransaction {
+    fn drop(&mut self) {
+        if !self.is_open {
+            return;
+        }
+        if let Some(id) = self.savepoint {
+            self.inner.abandoned().push(id);
+            return;
+        }
+        // Without a runtime the connection is closed when the last handle lets go of it.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let inner = Arc::clone(&self.inner);
+        let limit = inner.connection.cluster().config().connect_timeout();
+        runtime.spawn(async move {
+            // In vain: the connection is closed, which comes to the same.
+            if tokio::time::timeout(limit, inner.end("ROLLBACK")).await.is_err() {
+                *inner.slot.lock().await = None;
+            }
+        });
+    }
+}
+
+impl fmt::Debug for AuroraTransaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuroraTransaction")
+            .field("savepoint", &self.savepoint)
+            .field("is_open", &self.is_open)
+            .finish_non_exhaustive()
+    }
+}

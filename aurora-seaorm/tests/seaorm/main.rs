@@ -1,0 +1,14 @@
+//! The adapter against clusters of real PostgreSQL servers.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
+
+mod dropped;
+mod failover;
+mod ledger;
+mod registered;
+mod routing;
+mod schema;
+mod sessions;
+mod stand;
+mod streams;
+mod tls;
+mod transactions;

@@ -1,0 +1,121 @@
+//! SeaORM's own connection, following the writer or the readers.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use aurora_seaorm::{AuroraConnectOptions as _, ConnectAurora as _, Role};
+use sea_orm::{
+    ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend,
+    EntityTrait, PaginatorTrait, Statement,
+};
+use sqlx::Row as _;
+use test_kit::PgCluster;
+
+use crate::ledger::Load;
+use crate::stand::{LIMIT, Stand, eventually, item, named};
+
+async fn address(db: &DatabaseConnection) -> String {
+    let sql = "SELECT host(inet_server_addr()) || ':' || inet_server_port()";
+    let row = db.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await.unwrap();
+    row.unwrap().try_get_by_index(0).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registered_connection_follows_the_writer() {
+    let stand = Stand::with(PgCluster::builder().instances(3), "").await;
+    let mut options = ConnectOptions::for_cluster(&stand.cluster, Role::Writer);
+    options.max_connections(8).sqlx_logging(false);
+    let db = Database::connect(options).await.unwrap();
+    let load = Load::start(&stand, &db).await;
+    let goes_on = async || {
+        let before = load.ledger.acknowledged();
+        eventually("writes go on", || load.ledger.acknowledged() > before + 50).await;
+    };
+    for to in [1, 2] {
+        goes_on().await;
+        stand.verb(move |kit| kit.switchover(to)).await;
+        stand.await_writer(to).await;
+        goes_on().await;
+        assert_eq!(address(&db).await, stand.kit.name(to));
+    }
+    stand.verb(|kit| kit.kill_and_promote(0)).await;
+    stand.await_writer(0).await;
+    goes_on().await;
+    load.verify(&stand).await;
+    db.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_for_reads_spreads_over_the_readers_and_follows_them() {
+    let stand = Stand::new(3).await;
+    let db = Database::connect(ConnectOptions::for_cluster(&stand.cluster, Role::Reader)).await;
+    let db = db.unwrap();
+    let pool = db.get_postgres_connection_pool();
+    let (mut seen, mut held) = (std::collections::BTreeSet::new(), Vec::new());
+    // The one that proved that there is something to connect to.
+    held.push(pool.acquire().await.unwrap());
+    while seen.len() < 2 && held.len() < 8 {
+        let mut connection = pool.acquire().await.unwrap();
+        let address = sqlx::raw_sql("SELECT host(inet_server_addr())");
+        let row = address.fetch_one(&mut *connection).await.unwrap();
+        seen.insert(row.get::<String, _>(0));
+        held.push(connection);
+    }
+    assert_eq!(
+        seen.into_iter().collect::<Vec<_>>(),
+        [1, 2].map(|n| stand.kit.address(n).0.to_string())
+    );
+    drop(held);
+    stand.verb(|kit| kit.switchover(1)).await;
+    eventually("it is a reader", || stand.cluster.topology().readers().len() == 2).await;
+    for _ in 0..20 {
+        assert_ne!(address(&db).await, stand.kit.name(1));
+    }
+    db.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_written_through_the_writer_s_connection_is_read_through_the_handle() {
+    let stand = Stand::new(2).await;
+    stand.verb(|kit| kit.pause_replay(1)).await;
+    named("a").insert(stand.db.writer_database()).await.unwrap();
+    let end = Instant::now() + LIMIT;
+    while item::Entity::find().count(&stand.db).await.unwrap() == 0 {
+        assert!(Instant::now() < end, "the handle still reads old data");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_line_connects() {
+    let stand = Stand::new(2).await;
+    let db = Database::connect_aurora(stand.kit.url()).await.unwrap();
+    named("a").insert(&db).await.unwrap();
+    assert_eq!(item::Entity::find().count(&db).await.unwrap(), 1);
+    let error = Database::connect_aurora("postgres://app@/shop").await.unwrap_err();
+    let kind = aurora_seaorm::cause(&error).map(aurora_seaorm::Error::kind);
+    assert_eq!(kind, Some(aurora_seaorm::ErrorKind::Configuration));
+    let wrong = stand.kit.url().replace("secret", "wrong");
+    let error = Database::connect_aurora(wrong).await.unwrap_err();
+    let kind = aurora_seaorm::cause(&error).map(aurora_seaorm::Error::kind);
+    assert_eq!(kind, Some(aurora_seaorm::ErrorKind::Authentication));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_left_when_the_last_handle_is_dropped() {
+    let stand = Stand::new(2).await;
+    let db = Database::connect_aurora(stand.kit.url()).await.unwrap();
+    named("a").insert(db.writer_database()).await.unwrap();
+    item::Entity::find().all(&db).await.unwrap();
+    let mut events = db.cluster().events();
+    drop(db);
+    let closed = tokio::time::timeout(LIMIT, async { while events.next().await.is_some() {} });
+    closed.await.unwrap();
+    let kit = Arc::clone(&stand.kit);
+    drop(stand);
+    let gone = crate::stand::blocking(move || {
+        let mut client = kit.superuser(0).unwrap();
+        let open = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app'";
+        test_kit::wait_until(LIMIT, || client.query_one(open, &[]).unwrap().get::<_, i64>(0) == 0)
+    });
+    assert!(gone.await, "connections stay open");
+}
