@@ -2,6 +2,7 @@
 
 mod diesel_async;
 mod diesel_r2d2;
+mod seaorm;
 mod tables;
 
 use std::error::Error;
@@ -55,6 +56,8 @@ pub(crate) enum Kind {
     Diesel,
     /// diesel-async with bb8
     DieselAsync,
+    /// SeaORM
+    Seaorm,
 }
 
 /// Opens the pool that the load runs through, with one session per thread.
@@ -66,5 +69,6 @@ pub(crate) fn open(
     Ok(match kind {
         Kind::Diesel => Arc::new(diesel_r2d2::DieselR2d2::open(cluster, threads)?),
         Kind::DieselAsync => Arc::new(diesel_async::DieselAsync::open(cluster, threads)?),
+        Kind::Seaorm => Arc::new(seaorm::SeaOrm::open(cluster, threads)?),
     })
 }
