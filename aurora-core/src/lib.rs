@@ -34,7 +34,7 @@ mod status;
 mod store;
 mod topology;
 
-pub use cluster::{Cluster, InstanceHandle};
+pub use cluster::{Cluster, Deadline, InstanceHandle};
 pub use config::{
     Address, Config, ConfigBuilder, DialectChoice, Freshness, PolicyKind, RootCertificates, Secret,
     TlsMode, UnknownFunctions,

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use aurora_core::session::Session;
 use aurora_core::sql::{Classification, Target};
-use aurora_core::{Cluster, ErrorKind, Freshness, Lease, Need, Role};
+use aurora_core::{Cluster, Deadline, ErrorKind, Freshness, Lease, Need, Role};
 use diesel::connection::{
     AnsiTransactionManager, CacheSize, Connection, ConnectionSealed, Instrumentation,
     SimpleConnection,
@@ -17,7 +17,6 @@ use diesel::result::{ConnectionError, ConnectionResult, QueryResult};
 use crate::errors;
 use crate::instrument::Forward;
 use crate::intent::{Intents, render};
-use crate::lease::Deadline;
 use crate::manager::{AuroraConnectionManager, Physical, Shared};
 use crate::recover::Statement;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aurora_core::{Cluster, Complaint, Config, ErrorKind, Instance, Need, Outcome, Topology};
+use aurora_core::{Complaint, Deadline, ErrorKind, Instance, Need, Outcome, Topology};
 use diesel::connection::{
     AnsiTransactionManager, CacheSize, TransactionManager as _, get_default_instrumentation,
 };
@@ -221,45 +221,4 @@ fn refusal(message: &str) -> Option<ErrorKind> {
         return Some(ErrorKind::Tls);
     }
     None
-}
-
-/// When a statement began, and until when it may wait. The clock is read as seldom as possible:
-/// on many virtual machines that is the dearest thing on the way of a statement.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadline {
-    began: Instant,
-    at: Instant,
-}
-
-impl Deadline {
-    /// That of a statement which begins now.
-    pub(crate) fn of(cluster: &Cluster) -> Self {
-        let began = Instant::now();
-        Self { began, at: began + cluster.config().failover_timeout() }
-    }
-
-    pub(crate) fn began(self) -> Instant {
-        self.began
-    }
-
-    pub(crate) fn at(self) -> Instant {
-        self.at
-    }
-
-    pub(crate) fn has_passed(self) -> bool {
-        self.left().is_zero()
-    }
-
-    /// How long making a connection may take. A statement that waits for no instance still may
-    /// connect to the one that is there.
-    fn to_connect(self, config: &Config) -> Duration {
-        if config.failover_timeout().is_zero() {
-            return config.connect_timeout();
-        }
-        config.connect_timeout().min(self.left())
-    }
-
-    fn left(self) -> Duration {
-        self.at.saturating_duration_since(Instant::now())
-    }
 }

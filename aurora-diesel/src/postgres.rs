@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aurora_core::session::Trouble;
-use aurora_core::{Cluster, Complaint, Instance, Need, Outcome};
+use aurora_core::{Cluster, Complaint, Deadline, Instance, Need, Outcome};
 use diesel::connection::{Connection, DefaultLoadingMode, LoadConnection};
 use diesel::expression::QueryMetadata;
 use diesel::migration::MigrationConnection;
@@ -20,7 +20,6 @@ use self::conninfo::conninfo;
 use crate::connection::AuroraConnection;
 use crate::errors;
 use crate::intent::render;
-use crate::lease::Deadline;
 use crate::manager::{Physical, sealed};
 use crate::recover::Statement;
 

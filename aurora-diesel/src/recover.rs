@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use aurora_core::session::{Failure, Place, Recovery, Step, Trouble};
 use aurora_core::sql::{Classification, Verdict};
-use aurora_core::{Complaint, Lease, Need, Role};
+use aurora_core::{Complaint, Deadline, Lease, Need, Role};
 use diesel::connection::{
     AnsiTransactionManager, TransactionManager as _, TransactionManagerStatus,
 };
@@ -16,7 +16,6 @@ use diesel::result::{Error, QueryResult};
 
 use crate::connection::AuroraConnection;
 use crate::errors;
-use crate::lease::Deadline;
 use crate::manager::Physical;
 use crate::transaction::depth;
 

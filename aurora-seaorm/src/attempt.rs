@@ -2,9 +2,8 @@
 
 use aurora_core::session::Step;
 use aurora_core::sql::Classification;
-use aurora_core::{Need, Outcome};
+use aurora_core::{Deadline, Need, Outcome};
 
-use crate::pools::Deadline;
 use crate::statement::Ask;
 
 /// One attempt to run a statement.

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aurora_core::{
-    Cluster, Complaint, Error, ErrorKind, Instance, InstanceId, Lease, Need, Role, Store,
+    Cluster, Complaint, Deadline, Error, ErrorKind, Instance, InstanceId, Lease, Need, Role, Store,
 };
 use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -135,7 +135,7 @@ impl Pools {
         generation: u64,
         deadline: Deadline,
     ) -> Result<Option<Lease<Physical>>, Error> {
-        let until = deadline.at().min(Instant::now() + self.cluster.config().connect_timeout());
+        let until = Instant::now() + deadline.to_connect(self.cluster.config());
         let failure = match timeout_at(until.into(), self.open(instance)).await {
             Ok(Ok(lease)) => return Ok(Some(lease)),
             Ok(Err(failure)) => failure,
@@ -252,32 +252,5 @@ impl fmt::Debug for Pools {
             .field("idle", &self.store)
             .field("max_connections", &self.max_connections)
             .finish_non_exhaustive()
-    }
-}
-
-/// When a statement began, and until when it may wait.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadline {
-    began: Instant,
-    at: Instant,
-}
-
-impl Deadline {
-    /// That of a statement which begins now.
-    pub(crate) fn of(cluster: &Cluster) -> Self {
-        let began = Instant::now();
-        Self { began, at: began + cluster.config().failover_timeout() }
-    }
-
-    pub(crate) fn began(self) -> Instant {
-        self.began
-    }
-
-    pub(crate) fn at(self) -> Instant {
-        self.at
-    }
-
-    pub(crate) fn has_passed(self) -> bool {
-        self.at <= Instant::now()
     }
 }

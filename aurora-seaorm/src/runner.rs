@@ -7,13 +7,13 @@ use std::time::Instant;
 
 use aurora_core::session::{Failure, Place, Recovery, Session, Step, Trouble};
 use aurora_core::sql::{Classification, Verdict};
-use aurora_core::{Complaint, Need, Outcome, Role};
+use aurora_core::{Complaint, Deadline, Need, Outcome, Role};
 use sqlx::postgres::PgQueryResult;
 
 use crate::attempt::Attempt;
 use crate::errors;
 use crate::held::{Condition, Held};
-use crate::pools::{Deadline, Pools};
+use crate::pools::Pools;
 use crate::statement::{self, Answer, Ask, Statement};
 
 const TRANSACTION_LOST: &str =

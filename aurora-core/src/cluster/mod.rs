@@ -1,6 +1,7 @@
 //! [`Cluster`]: what an application holds.
 
 mod adapter;
+mod deadline;
 mod instance;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, Guard};
 use tokio::sync::mpsc;
 
+pub use self::deadline::Deadline;
 pub use self::instance::InstanceHandle;
 use crate::background::Background;
 use crate::config::{Config, UnknownFunctions};

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use aurora_core::session::Session;
 use aurora_core::sql::{Classification, TransactionControl, Verdict};
-use aurora_core::{Cluster, Freshness, Lease, Need, Role};
+use aurora_core::{Cluster, Deadline, Freshness, Lease, Need, Role};
 use diesel::connection::{CacheSize, Instrumentation};
 use diesel::migration::CREATE_MIGRATIONS_TABLE;
 use diesel::pg::Pg;
@@ -19,7 +19,7 @@ use diesel_async::{
 use futures_core::future::BoxFuture;
 
 use super::builder::TransactionBuilder;
-use super::lease::{Deadline, lost};
+use super::lease::lost;
 use super::manager::{AuroraConnectionManager, Shared};
 use super::physical::{Done, PgRow, PgRows, Physical};
 use super::rows::Rows;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aurora_core::{Cluster, Complaint, Error, ErrorKind, Instance, Lease, Need, Outcome, Topology};
+use aurora_core::{
+    Complaint, Deadline, Error, ErrorKind, Instance, Lease, Need, Outcome, Topology,
+};
 use diesel::connection::{CacheSize, get_default_instrumentation};
 use diesel::result::QueryResult;
 use diesel_async::AsyncConnection as _;
@@ -36,10 +38,10 @@ impl AuroraConnection {
     /// Leases a connection to an instance that serves `need`, waiting for one if there is none.
     async fn acquire_free(&mut self, need: Need, deadline: Deadline) -> QueryResult<()> {
         loop {
-            match self.lease_idle(need, deadline.began) {
+            match self.lease_idle(need, deadline.began()) {
                 Found::Leased => return Ok(()),
                 Found::Nobody => {
-                    let found = self.shared.cluster.wait_for(need, deadline.at).await;
+                    let found = self.shared.cluster.wait_for(need, deadline.at()).await;
                     found.map_err(|error| errors::from_core(&error))?;
                 }
                 Found::Unconnected(topology, instance) => {
@@ -90,7 +92,7 @@ impl AuroraConnection {
         deadline: Deadline,
     ) -> QueryResult<()> {
         let cluster = &self.shared.cluster;
-        let until = deadline.at.min(Instant::now() + cluster.config().connect_timeout());
+        let until = Instant::now() + deadline.to_connect(cluster.config());
         let error = match self.shared.connect(instance, until).await {
             Ok(lease) => {
                 self.lease = Some(lease);
@@ -116,7 +118,7 @@ impl AuroraConnection {
             let error = Error::new(ErrorKind::Deadline, text).on(instance.id());
             return Err(errors::from_core(&error));
         }
-        let until = deadline.at.min(Instant::now() + PAUSE);
+        let until = deadline.at().min(Instant::now() + PAUSE);
         let _ = cluster.wait_beyond(topology.generation(), until).await;
         Ok(())
     }
@@ -185,23 +187,4 @@ enum Found {
 pub(crate) fn lost(text: &str) -> diesel::result::Error {
     let error = Error::new(ErrorKind::ConnectionLost, text);
     errors::from_core(&error.with_outcome(Outcome::NotApplied))
-}
-
-/// When a statement began, and until when it may wait.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadline {
-    pub(crate) began: Instant,
-    pub(crate) at: Instant,
-}
-
-impl Deadline {
-    /// That of a statement which begins now.
-    pub(crate) fn of(cluster: &Cluster) -> Self {
-        let began = Instant::now();
-        Self { began, at: began + cluster.config().failover_timeout() }
-    }
-
-    pub(crate) fn has_passed(self) -> bool {
-        Instant::now() >= self.at
-    }
 }

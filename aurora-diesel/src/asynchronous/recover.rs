@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use aurora_core::session::{Failure, Place, Recovery, Step, Trouble};
 use aurora_core::sql::Verdict;
-use aurora_core::{Cluster, Complaint, Need, Outcome};
+use aurora_core::{Cluster, Complaint, Deadline, Need, Outcome};
 use diesel::result::{DatabaseErrorKind, Error, QueryResult};
 
 use super::connection::AuroraConnection;
-use super::lease::{Deadline, lost};
+use super::lease::lost;
 use super::physical::{Condition, Done};
 use super::statement::{Statement, controls_transaction, ends_transaction};
 use crate::errors;
@@ -29,11 +29,11 @@ impl AuroraConnection {
         self.finish_leftover().await;
         let deadline = Deadline::of(&self.shared.cluster);
         let sql = statement.batch();
-        let mut need = self.session.need(&statement.classification, sql, || deadline.began);
+        let mut need = self.session.need(&statement.classification, sql, || deadline.began());
         let mut recovery = Recovery::default();
         loop {
             self.acquire(need, deadline).await?;
-            let began = if recovery.is_first_attempt() { deadline.began } else { Instant::now() };
+            let began = if recovery.is_first_attempt() { deadline.began() } else { Instant::now() };
             match self.attempt(&statement, began).await {
                 Ok(done) => return Ok(done),
                 Err(failed) => {
@@ -173,7 +173,7 @@ async fn doubt_role(cluster: &Cluster, place: &Place, deadline: Deadline) {
     let now = Instant::now();
     let message = "it refused a write";
     cluster.complain(&place.instance, place.epoch, Complaint::WrongRole, message);
-    let until = deadline.at.min(now + cluster.config().probe_timeout());
+    let until = deadline.at().min(now + cluster.config().probe_timeout());
     cluster.wait_confirmed(&place.instance, place.epoch, now, until).await;
 }
 

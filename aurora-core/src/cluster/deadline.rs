@@ -1,0 +1,57 @@
+//! Until when a statement may wait.
+
+use std::time::{Duration, Instant};
+
+use super::Cluster;
+use crate::config::Config;
+
+/// When a statement began, and until when it may wait.
+///
+/// The clock is read as seldom as possible: on many virtual machines that is the dearest thing on
+/// the way of a statement.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    began: Instant,
+    at: Instant,
+}
+
+impl Deadline {
+    /// That of a statement which begins now: `failover_timeout` from now.
+    #[must_use]
+    pub fn of(cluster: &Cluster) -> Self {
+        let began = Instant::now();
+        Self { began, at: began + cluster.config().failover_timeout() }
+    }
+
+    /// When the statement began.
+    #[must_use]
+    pub fn began(self) -> Instant {
+        self.began
+    }
+
+    /// Until when it may wait.
+    #[must_use]
+    pub fn at(self) -> Instant {
+        self.at
+    }
+
+    /// Whether that moment is over.
+    #[must_use]
+    pub fn has_passed(self) -> bool {
+        self.left().is_zero()
+    }
+
+    /// How long making a connection may take from now on. A statement that waits for no instance
+    /// (`failover_timeout` of zero) still may connect to the one that is there.
+    #[must_use]
+    pub fn to_connect(self, config: &Config) -> Duration {
+        if config.failover_timeout().is_zero() {
+            return config.connect_timeout();
+        }
+        config.connect_timeout().min(self.left())
+    }
+
+    fn left(self) -> Duration {
+        self.at.saturating_duration_since(Instant::now())
+    }
+}
