@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aurora_core::session::Trouble;
-use aurora_core::{Cluster, Complaint, Deadline, Instance, Need, Outcome};
+use aurora_core::{Cluster, Complaint, Deadline, ErrorKind, Instance, Outcome};
 use diesel::connection::{Connection, DefaultLoadingMode, LoadConnection};
 use diesel::expression::QueryMetadata;
 use diesel::migration::MigrationConnection;
@@ -162,17 +162,28 @@ impl AuroraConnection<PgConnection> {
         &mut self,
         work: impl FnOnce(&mut PgConnection) -> Result<R, Error>,
     ) -> QueryResult<R> {
-        let deadline = Deadline::of(self.cluster());
-        self.acquire(Need::Write, deadline)?;
-        self.session.wrote(deadline.began());
         let mut work = Some(work);
+        let mut is_used_up = false;
         let classification = self.cluster().classify("UPDATE");
         let statement = Statement::of_text(classification, "UPDATE");
-        self.run(&statement, |connection| match work.take() {
+        let result = self.run(&statement, |connection| match work.take() {
             Some(work) => work(connection),
-            None => Err(Error::RollbackTransaction),
-        })
+            None => {
+                is_used_up = true;
+                // Any error that recovery takes for the statement's own.
+                Err(Error::RollbackTransaction)
+            }
+        });
+        if is_used_up { Err(cannot_be_sent_again()) } else { result }
     }
+}
+
+/// The error for work that recovery would run again, because it certainly was not executed, but
+/// that has been used up.
+fn cannot_be_sent_again() -> Error {
+    let text = "the writer refused it as read-only, or it never left: run it again";
+    let error = aurora_core::Error::new(ErrorKind::ConnectionLost, text);
+    errors::from_core(&error.with_outcome(Outcome::NotApplied))
 }
 
 /// `save_changes`: an UPDATE and what it returns, on the writer.

@@ -12,7 +12,7 @@ use crate::Sessions;
 
 diesel::table! {
     /// Without a unique index: a write that is applied twice shows.
-    #[allow(missing_docs)]
+    #[allow(missing_docs, reason = "made by the macro")]
     ledger (id) {
         id -> BigInt,
     }

@@ -2,8 +2,9 @@
 
 use std::io::Read as _;
 
-use aurora_tests::items;
+use aurora_diesel::Outcome;
 use aurora_tests::stand::{Stand, caught_up};
+use aurora_tests::{Manager, items};
 use diesel::connection::SimpleConnection as _;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
@@ -29,6 +30,20 @@ fn copy_from_runs_on_the_writer_and_counts_as_a_write_of_the_session() {
         assert_eq!(count(session, "copied"), 100);
     });
     assert_eq!(places, [2, 0]);
+}
+
+#[test]
+fn a_copy_that_the_writer_refuses_says_that_nothing_was_applied() {
+    let stand = stand(2);
+    let read_only = "SET default_transaction_read_only = on";
+    let manager = Manager::with_on_connect(stand.cluster, move |c| c.batch_execute(read_only));
+    let session = &mut manager.session();
+    let rows = vec![(items::id.eq(100), items::name.eq("copied"))];
+    let refused = diesel::copy_from(items::table).from_insertable(rows).execute(session);
+    let error = refused.unwrap_err();
+    assert!(error.to_string().contains("run it again"), "{error}");
+    assert_eq!(aurora_diesel::outcome(&error), Outcome::NotApplied);
+    assert_eq!(count(session, "copied"), 0);
 }
 
 #[test]
