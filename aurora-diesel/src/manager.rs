@@ -1,6 +1,7 @@
 //! [`AuroraConnectionManager`]: what a pool is given.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -31,15 +32,22 @@ pub(crate) mod sealed {
 
     /// What only this crate does with a physical connection.
     pub trait Open: Sized {
-        /// Connects to `instance` within `timeout`.
+        /// Connects to `instance` within `timeout`; the connection's socket is marked with `mark`
+        /// where the driver can.
         fn open(
             cluster: &Cluster,
             instance: &Instance,
             timeout: Duration,
+            mark: u32,
         ) -> ConnectionResult<Self>;
 
-        /// Asks a new connection what is behind it.
-        fn prove(&mut self, instance: &Instance) -> QueryResult<Proof>;
+        /// Asks a new connection, opened with `mark`, what is behind it.
+        fn prove(
+            &mut self,
+            cluster: &Cluster,
+            instance: &Instance,
+            mark: u32,
+        ) -> QueryResult<Proof>;
     }
 
     /// What a new connection is found to be.
@@ -89,6 +97,8 @@ pub(crate) struct Shared<C: Physical> {
     pub(crate) cluster: Cluster,
     pub(crate) store: Arc<Store<C>>,
     pub(crate) refusals: Refusals,
+    /// Tells the sockets of the connections apart.
+    marks: AtomicU32,
     on_connect: Option<Box<OnConnect<C>>>,
 }
 
@@ -124,7 +134,8 @@ impl<C: Physical> AuroraConnectionManager<C> {
     fn build(cluster: Cluster, on_connect: Option<Box<OnConnect<C>>>) -> Self {
         let store = cluster.new_store();
         let refusals = Refusals::default();
-        Self { shared: Arc::new(Shared { cluster, store, refusals, on_connect }) }
+        let marks = AtomicU32::new(0);
+        Self { shared: Arc::new(Shared { cluster, store, refusals, marks, on_connect }) }
     }
 
     /// The cluster the connections lead to.
@@ -175,9 +186,12 @@ impl<C: Physical> Shared<C> {
         timeout: Duration,
     ) -> Result<Lease<C>, NotConnected> {
         let breaks = instance.stats().breaks();
-        let mut connection = C::open(&self.cluster, instance, timeout)
+        let mark = self.marks.fetch_add(1, Ordering::Relaxed);
+        let mut connection = C::open(&self.cluster, instance, timeout, mark)
             .map_err(|error| NotConnected::Refused(error.to_string()))?;
-        let proof = connection.prove(instance).map_err(|error| NotConnected::from_query(&error))?;
+        let proof = connection
+            .prove(&self.cluster, instance, mark)
+            .map_err(|error| NotConnected::from_query(&error))?;
         let expected = instance.role() == aurora_core::Role::Writer;
         if proof.is_writer != expected {
             return Err(NotConnected::WrongRole);

@@ -1,6 +1,6 @@
 //! PostgreSQL: Diesel's `PgConnection` over libpq.
 
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,17 +29,31 @@ mod socket;
 impl Physical for PgConnection {}
 
 impl sealed::Open for PgConnection {
-    fn open(cluster: &Cluster, instance: &Instance, timeout: Duration) -> ConnectionResult<Self> {
-        Self::establish(&conninfo(cluster.config(), instance, timeout))
+    fn open(
+        cluster: &Cluster,
+        instance: &Instance,
+        timeout: Duration,
+        mark: u32,
+    ) -> ConnectionResult<Self> {
+        let config = cluster.config();
+        Self::establish(&conninfo(config, instance, timeout, socket::marked(config, mark)))
     }
 
-    fn prove(&mut self, instance: &Instance) -> QueryResult<sealed::Proof> {
+    fn prove(
+        &mut self,
+        cluster: &Cluster,
+        instance: &Instance,
+        mark: u32,
+    ) -> QueryResult<sealed::Proof> {
         let own: OwnWord = diesel::sql_query(PROVE_SQL).get_result(self)?;
-        let local_port = own.client_port.and_then(|port| u16::try_from(port).ok());
-        let socket = match (instance.ip(), local_port) {
-            (Some(ip), Some(local_port)) => socket::find(ip, instance.address().port(), local_port),
-            (_, _) => None,
-        };
+        let socket = instance.ip().and_then(|ip| {
+            let sought = socket::Sought {
+                peer: SocketAddr::new(ip, instance.address().port()),
+                user_timeout: socket::marked(cluster.config(), mark),
+                local_port: own.client_port.and_then(|port| u16::try_from(port).ok()),
+            };
+            socket::find(&sought)
+        });
         let abort = socket.map(|socket| -> sealed::Abort {
             Box::new(move || {
                 // It may be closed already, which comes to the same.

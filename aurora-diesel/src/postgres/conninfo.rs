@@ -19,7 +19,14 @@ const SYSTEM_ROOTS: [&str; 4] = [
 ///
 /// `hostaddr` is the address at which the monitor reached the instance: no name is resolved on
 /// the caller's thread, and a stale name leads nowhere. `host` stays for the certificate.
-pub(super) fn conninfo(config: &Config, instance: &Instance, timeout: Duration) -> String {
+///
+/// `user_timeout` is `tcp_user_timeout`, with the mark by which the socket is found again.
+pub(super) fn conninfo(
+    config: &Config,
+    instance: &Instance,
+    timeout: Duration,
+    user_timeout: Duration,
+) -> String {
     let mut text = String::with_capacity(256);
     let mut add = |key: &str, value: &str| {
         let value = value.replace('\\', "\\\\").replace('\'', "\\'");
@@ -46,17 +53,14 @@ pub(super) fn conninfo(config: &Config, instance: &Instance, timeout: Duration) 
     }
     // libpq counts whole seconds, and takes one for two.
     add("connect_timeout", &timeout.as_secs_f64().ceil().max(2.0).to_string());
-    keepalive(config, &mut add);
+    keepalive(config, user_timeout, &mut add);
     text
 }
 
 /// What bounds a statement on a host that has vanished: keepalives while it waits for an answer,
 /// `tcp_user_timeout` while it sends.
-fn keepalive(config: &Config, add: &mut impl FnMut(&str, &str)) {
-    let user_timeout = config.tcp_user_timeout();
-    if !user_timeout.is_zero() {
-        add("tcp_user_timeout", &user_timeout.as_millis().to_string());
-    }
+fn keepalive(config: &Config, user_timeout: Duration, add: &mut impl FnMut(&str, &str)) {
+    add("tcp_user_timeout", &user_timeout.as_millis().to_string());
     let idle = config.keepalive_idle();
     if idle.is_zero() {
         add("keepalives", "0");
