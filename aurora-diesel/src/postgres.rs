@@ -1,6 +1,6 @@
 //! PostgreSQL: Diesel's `PgConnection` over libpq.
 
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -54,12 +54,7 @@ impl sealed::Open for PgConnection {
             };
             socket::find(&sought)
         });
-        let abort = socket.map(|socket| -> sealed::Abort {
-            Box::new(move || {
-                // It may be closed already, which comes to the same.
-                let _ = socket.shutdown(Shutdown::Both);
-            })
-        });
+        let abort = socket.map(|socket| -> sealed::Abort { Box::new(move || socket.shut_down()) });
         Ok(sealed::Proof { is_writer: !own.recovering, abort })
     }
 }

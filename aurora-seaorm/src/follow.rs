@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use crate::errors;
 use crate::options;
 use crate::session::TaskSessions;
+use crate::sockets::Sockets;
 
 /// How long a connection may have been idle and still be used without asking the server.
 const TRUSTED: Duration = Duration::from_secs(1);
@@ -34,6 +35,7 @@ pub(crate) struct Target {
     places: Mutex<Places>,
     /// Rings when a connection was opened: the next one goes to another reader.
     opened: Notify,
+    sockets: Sockets,
     /// Who must see what is written through the pool.
     tasks: Option<Arc<TaskSessions>>,
 }
@@ -48,7 +50,8 @@ impl Target {
     pub(crate) fn new(cluster: Cluster, role: Role, tasks: Option<Arc<TaskSessions>>) -> Self {
         let places = Places { serving: serving(&cluster, role), since: Instant::now() };
         let (base, places) = (OnceLock::new(), Mutex::new(places));
-        Self { cluster, role, base, places, opened: Notify::new(), tasks }
+        let sockets = Sockets::default();
+        Self { cluster, role, base, places, opened: Notify::new(), sockets, tasks }
     }
 
     pub(crate) fn cluster(&self) -> &Cluster {
@@ -126,7 +129,7 @@ impl Target {
         let Ok(answer) = timeout(limit, identity(connection)).await else {
             return Err(refused("the instance does not answer"));
         };
-        let (is_writer, address) = answer?;
+        let Identity { is_writer, address, local_port } = answer?;
         self.serving_since().ok_or_else(|| refused("no instance serves this pool now"))?;
         self.opened.notify_one();
         let topology = self.cluster.snapshot();
@@ -147,18 +150,34 @@ impl Target {
             Role::Unknown | Role::Writer => is_writer,
         };
         if fits && has_role {
+            if let (Some(known), Some(port)) = (known, local_port) {
+                self.sockets.opened(known, port);
+            }
             return Ok(());
         }
         Err(refused("the connection does not lead to an instance of the wanted role"))
     }
 }
 
-/// What a server says of itself: whether it is the writer, and its address.
-async fn identity(connection: &mut PgConnection) -> Result<(bool, Option<String>), sqlx::Error> {
+/// What a server says of itself and of the connection.
+struct Identity {
+    is_writer: bool,
+    address: Option<String>,
+    /// Where it sees the connection's other end.
+    local_port: Option<u16>,
+}
+
+async fn identity(connection: &mut PgConnection) -> Result<Identity, sqlx::Error> {
     let question = "SELECT pg_catalog.pg_is_in_recovery(), \
-                    pg_catalog.host(pg_catalog.inet_server_addr())";
+                    pg_catalog.host(pg_catalog.inet_server_addr()), \
+                    pg_catalog.inet_client_port()";
     let row = sqlx::raw_sql(question).fetch_one(connection).await?;
-    Ok((!row.try_get::<bool, _>(0)?, row.try_get(1)?))
+    let local_port: Option<i32> = row.try_get(2)?;
+    Ok(Identity {
+        is_writer: !row.try_get::<bool, _>(0)?,
+        address: row.try_get(1)?,
+        local_port: local_port.and_then(|port| u16::try_from(port).ok()),
+    })
 }
 
 fn refused(text: &str) -> sqlx::Error {
@@ -188,7 +207,9 @@ fn places(topology: &Topology, role: Role, reader_fallback: bool) -> Vec<&Instan
 pub(crate) async fn follow(target: Arc<Target>, pool: PgPool, mut events: Events) {
     let mut closed = pool.close_event();
     loop {
-        let generation = target.cluster.snapshot().generation();
+        let topology = target.cluster.snapshot();
+        let generation = topology.generation();
+        target.sockets.shut_down_lost(&topology);
         if let Some(options) = target.aim() {
             pool.set_connect_options(options);
         }

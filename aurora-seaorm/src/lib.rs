@@ -15,6 +15,7 @@ mod runner;
 #[cfg(feature = "schema-sync")]
 mod schema;
 mod session;
+mod sockets;
 mod statement;
 mod stream;
 mod transaction;

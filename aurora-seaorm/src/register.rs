@@ -85,8 +85,9 @@ pub trait AuroraConnectOptions: Sized {
     /// Readers take turns, connection by connection; connections that are opened at the same moment
     /// lead to the same reader.
     ///
-    /// No statement is routed, run again, or given up while its server is silent: that is what
-    /// [`AuroraConnection`] does. The pool is kept up to date until it or the cluster is closed;
+    /// No statement is routed or run again: that is what [`AuroraConnection`] does. One that waits
+    /// for an instance that is declared lost fails at once, on Linux and unless a proxy changes the
+    /// ports of connections. The pool is kept up to date until it or the cluster is closed;
     /// end it with [`DatabaseConnection::close`].
     fn aurora(&mut self, cluster: &Cluster, role: Role) -> &mut Self;
 }

@@ -46,6 +46,30 @@ async fn a_registered_connection_follows_the_writer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_of_a_registered_connection_ends_with_its_hung_instance() {
+    let stand = Stand::new(2).await;
+    let mut options = ConnectOptions::for_cluster(&stand.cluster, Role::Writer);
+    options.max_connections(1).sqlx_logging(false);
+    let db = Database::connect(options).await.unwrap();
+    let sleeping = tokio::spawn({
+        let db = db.clone();
+        async move { db.execute_unprepared("SELECT pg_sleep(3600)").await }
+    });
+    let sleeps =
+        "SELECT count(*)::text FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(3600)'";
+    while stand.ask(0, sleeps).await != "1" {
+        assert!(!sleeping.is_finished());
+    }
+    stand.verb(|kit| kit.pause(0)).await;
+    stand.verb(|kit| kit.promote(1)).await;
+    let ended = tokio::time::timeout(LIMIT, sleeping).await.expect("ended").unwrap();
+    ended.unwrap_err();
+    // The pool's only connection is free again, and leads to the new writer.
+    assert_eq!(address(&db).await, stand.kit.name(1));
+    db.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_for_reads_spreads_over_the_readers_and_follows_them() {
     let stand = Stand::new(3).await;
     let db = Database::connect(ConnectOptions::for_cluster(&stand.cluster, Role::Reader)).await;

@@ -1,0 +1,165 @@
+//! The process's own sockets, so that a driver's call that waits on one can be ended.
+//!
+//! Drivers do not give their sockets away, and a call that waits for a hung server cannot be ended
+//! otherwise: the server's kernel still acknowledges, so that neither keepalives nor
+//! `tcp_user_timeout` fire. So the process looks through its own descriptors and duplicates the
+//! sockets (`pidfd_getfd` on the process itself: no unsafe code, and a descriptor that is closed
+//! and used again meanwhile does no harm, for everything is compared on the duplicate). Shutting a
+//! duplicate down wakes the waiting call at once, which reports a broken connection.
+//!
+//! Where that does not work (another operating system, a container that forbids `pidfd_getfd`)
+//! there are none, and `tcp_user_timeout` and keepalives are all there is.
+
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// A duplicate of one of the process's own TCP sockets.
+///
+/// While it exists the connection is not closed, whatever its owner does; drop it soon, or with
+/// the connection.
+#[derive(Debug)]
+pub struct OwnSocket(TcpStream);
+
+impl OwnSocket {
+    /// The process's sockets that are connected to `peer`. Empty where they cannot be looked at.
+    ///
+    /// Looks through all descriptors of the process: some microseconds for each.
+    #[must_use]
+    pub fn connected_to(peer: SocketAddr) -> Vec<Self> {
+        let leads_there = |socket: &TcpStream| {
+            socket.peer_addr().is_ok_and(|found| {
+                found.port() == peer.port() && found.ip().to_canonical() == peer.ip().to_canonical()
+            })
+        };
+        let mut sockets = linux::sockets();
+        sockets.retain(leads_there);
+        sockets.into_iter().map(Self).collect()
+    }
+
+    /// Its port at this end.
+    #[must_use]
+    pub fn local_port(&self) -> Option<u16> {
+        self.0.local_addr().ok().map(|local| local.port())
+    }
+
+    /// Its option `TCP_USER_TIMEOUT` (Linux, tcp(7)); zero where it was not set.
+    #[must_use]
+    pub fn user_timeout(&self) -> Option<Duration> {
+        linux::user_timeout(&self.0)
+    }
+
+    /// Ends the connection under whoever waits on it.
+    pub fn shut_down(&self) {
+        // It may be closed already, which comes to the same.
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::collections::HashSet;
+    use std::net::TcpStream;
+    use std::time::Duration;
+
+    use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+
+    /// Duplicates of all sockets of the process.
+    pub(super) fn sockets() -> Vec<TcpStream> {
+        let Ok(process) = pidfd_open(getpid(), PidfdFlags::empty()) else { return Vec::new() };
+        let Ok(descriptors) = std::fs::read_dir("/proc/self/fd") else { return Vec::new() };
+        // Other threads that search duplicate sockets for a moment: each socket is looked at once,
+        // whatever its descriptors, or the searches would multiply each other's work.
+        let mut seen = HashSet::new();
+        let mut found = Vec::new();
+        for entry in descriptors.flatten() {
+            let Ok(target) = std::fs::read_link(entry.path()) else { continue };
+            if !target.to_string_lossy().starts_with("socket:") || seen.contains(&target) {
+                continue;
+            }
+            let number = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            let copy = number
+                .and_then(|number| pidfd_getfd(&process, number, PidfdGetfdFlags::empty()).ok());
+            if let Some(copy) = copy {
+                seen.insert(target);
+                found.push(TcpStream::from(copy));
+            }
+        }
+        found
+    }
+
+    pub(super) fn user_timeout(socket: &TcpStream) -> Option<Duration> {
+        socket2::SockRef::from(socket).tcp_user_timeout().ok().map(Option::unwrap_or_default)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod linux {
+    use std::net::TcpStream;
+    use std::time::Duration;
+
+    pub(super) fn sockets() -> Vec<TcpStream> {
+        Vec::new()
+    }
+
+    pub(super) fn user_timeout(_socket: &TcpStream) -> Option<Duration> {
+        None
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::io::Read as _;
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn the_one(peer: SocketAddr, local: &TcpStream) -> OwnSocket {
+        let port = local.local_addr().unwrap().port();
+        let mut found = OwnSocket::connected_to(peer);
+        found.retain(|socket| socket.local_port() == Some(port));
+        assert_eq!(found.len(), 1);
+        found.remove(0)
+    }
+
+    #[test]
+    fn threads_that_search_at_the_same_time_find_each_its_own() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let ours = TcpStream::connect(server).unwrap();
+                    for _ in 0..200 {
+                        the_one(server, &ours);
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn a_call_that_waits_on_the_socket_is_ended_and_no_other() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap();
+        let mut ours = TcpStream::connect(server).unwrap();
+        let mut other = TcpStream::connect(server).unwrap();
+        let copy = the_one(server, &ours);
+        let blocked = std::thread::spawn(move || ours.read(&mut [0]));
+        copy.shut_down();
+        assert_eq!(blocked.join().unwrap().unwrap(), 0, "it reads the end");
+        other.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        assert!(other.read(&mut [0]).is_err(), "it goes on waiting");
+    }
+
+    #[test]
+    fn the_option_is_read_from_the_socket() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap();
+        let ours = TcpStream::connect(server).unwrap();
+        assert_eq!(the_one(server, &ours).user_timeout(), Some(Duration::ZERO));
+        let timeout = Duration::from_millis(30_001);
+        socket2::SockRef::from(&ours).set_tcp_user_timeout(Some(timeout)).unwrap();
+        assert_eq!(the_one(server, &ours).user_timeout(), Some(timeout));
+    }
+}
