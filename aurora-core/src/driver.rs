@@ -71,9 +71,8 @@ fn settings(config: &Config) -> Settings {
     Settings {
         probe_interval: config.probe_interval(),
         failover_interval: config.failover_interval(),
-        probe_timeout: config.probe_timeout(),
         connect_timeout: config.connect_timeout(),
-        detection_time: config.detection_time(),
+        silence: config.probe_timeout(),
         instance_host_pattern: config.instance_host_pattern().cloned(),
         default_port: config.addresses().first().map_or(5432, crate::config::Address::port),
     }
@@ -196,8 +195,8 @@ impl<'a> Driver<'a> {
                 tracing::info!(target: "aurora", %event);
                 self.shared.events.announce(event);
             }
-            Output::Probe { slot, address, timeout } => {
-                let order = Order { address, timeout };
+            Output::Probe { slot, address, timeout, hedge } => {
+                let order = Order { address, timeout, hedge };
                 // A monitor that has just died is buried by `run`, and asked again then.
                 let _ = self.monitor(slot).send(order);
             }

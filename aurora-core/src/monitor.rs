@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::config::Address;
 use crate::driver::Command;
-use crate::engine::{Input, Slot};
+use crate::engine::{Input, Report, Slot};
 use crate::probe::{Failure, Prober, Session};
 
 /// The engine wants an instance asked.
@@ -14,6 +15,8 @@ use crate::probe::{Failure, Prober, Session};
 pub(crate) struct Order {
     pub(crate) address: Address,
     pub(crate) timeout: Duration,
+    /// How long a try may be silent before another one is made beside it.
+    pub(crate) hedge: Duration,
 }
 
 /// Watches the instance of `slot` until nobody gives orders any more.
@@ -52,6 +55,10 @@ async fn broken(open: &mut Option<(Address, Session)>) -> Failure {
     }
 }
 
+/// Asks the instance; where it is silent, on other connections as well.
+///
+/// One answer that is lost, one connection that stalls, or one backend that hangs says nothing
+/// about the instance: only the silence of all tries does, for the whole time allowed.
 async fn ask(
     slot: Slot,
     prober: &Prober,
@@ -59,31 +66,109 @@ async fn ask(
     order: Order,
 ) -> Input {
     let usable = open.take().filter(|(address, _)| *address == order.address);
-    let (address, session) = match usable {
-        Some(usable) => usable,
-        None => {
-            let asked_at = Instant::now();
-            match prober.open(&order.address).await {
-                Ok(session) => {
-                    tracing::debug!(target: "aurora", address = %order.address, dialect = session.dialect(), "monitoring");
-                    (order.address, session)
+    let budget = match &usable {
+        Some(_) => order.timeout,
+        None => prober.connect_timeout() + order.timeout,
+    };
+    let asked_at = Instant::now();
+    let mut patience = Patience::new(asked_at, budget);
+    let mut tries = JoinSet::new();
+    tries.spawn(attempt(prober.clone(), order.address.clone(), usable.map(|(_, session)| session)));
+    loop {
+        tokio::select! {
+            biased;
+            Some(ended) = tries.join_next() => match ended {
+                Ok(Attempt { session, asked_at, result: Ok(report) }) => {
+                    *open = session.map(|session| (order.address, session));
+                    return Input::Answered { slot, asked_at, report };
                 }
-                Err(failure) => {
+                // That nobody listens is certain; any other failure may be this try's own.
+                Ok(Attempt { result: Err(failure), .. }) if tries.is_empty() || failure.is_refusal() => {
                     let failure = failure.into_probe_failure();
                     return Input::Unreachable { slot, asked_at, failure };
                 }
+                Ok(_) => {}
+                Err(died) => std::panic::resume_unwind(died.into_panic()),
+            },
+            gives_up = patience.wait(order.hedge) => {
+                if gives_up {
+                    let failure = Failure::silent(&order.address, budget).into_probe_failure();
+                    return Input::Unreachable { slot, asked_at, failure };
+                }
+                tries.spawn(attempt(prober.clone(), order.address.clone(), None));
+            }
+        }
+    }
+}
+
+/// What became of one try.
+struct Attempt {
+    session: Option<Session>,
+    asked_at: Instant,
+    result: Result<Report, Failure>,
+}
+
+/// Asks once, over `session` or a new one. Whoever waits bounds it.
+async fn attempt(prober: Prober, address: Address, session: Option<Session>) -> Attempt {
+    let session = match session {
+        Some(session) => session,
+        None => {
+            let asked_at = Instant::now();
+            match prober.open(&address).await {
+                Ok(session) => {
+                    tracing::debug!(target: "aurora", %address, dialect = session.dialect(), "monitoring");
+                    session
+                }
+                Err(failure) => return Attempt { session: None, asked_at, result: Err(failure) },
             }
         }
     };
-    let (asked_at, answer) = session.ask(&address, order.timeout).await;
-    match answer {
-        Ok(report) => {
-            *open = Some((address, session));
-            Input::Answered { slot, asked_at, report }
+    let asked_at = Instant::now();
+    let result = session.ask().await;
+    Attempt { session: result.is_ok().then_some(session), asked_at, result }
+}
+
+/// A deadline that does not count the time in which this program itself stood still: a machine
+/// that sleeps, or has no processor to spare, must not look like an instance that is silent.
+struct Patience {
+    deadline: Instant,
+}
+
+/// A timer that is later than this tells of our own standstill.
+const STALL: Duration = Duration::from_millis(50);
+
+impl Patience {
+    fn new(now: Instant, budget: Duration) -> Self {
+        Self { deadline: now + budget }
+    }
+
+    /// Waits for `slice`, or until the deadline: then it is true.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped in the middle, nothing is lost.
+    async fn wait(&mut self, slice: Duration) -> bool {
+        let until = (Instant::now() + slice).min(self.deadline);
+        tokio::time::sleep_until(until.into()).await;
+        let late = Instant::now().saturating_duration_since(until);
+        if late > STALL {
+            self.deadline += late;
         }
-        Err(failure) => {
-            let failure = failure.into_probe_failure();
-            Input::Unreachable { slot, asked_at, failure }
-        }
+        Instant::now() >= self.deadline
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_standstill_of_our_own_does_not_count() {
+        let slice = Duration::from_millis(10);
+        let mut patience = Patience::new(Instant::now(), Duration::from_millis(40));
+        let standstill = async { std::thread::sleep(Duration::from_millis(200)) };
+        let (given_up, ()) = tokio::join!(patience.wait(slice), standstill);
+        assert!(!given_up, "most of the 40 ms are left");
+        while !patience.wait(slice).await {}
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// Counters of one instance, shared by every snapshot that names it.
 ///
 /// Aligned so that two instances never share a cache line.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(align(128))]
 pub struct InstanceStats {
     queries: AtomicU64,
@@ -17,6 +17,9 @@ pub struct InstanceStats {
     connects: AtomicU64,
     breaks: AtomicU64,
     latency_nanos: AtomicU64,
+    /// When the youngest statement that succeeded had begun, in nanoseconds since `since`.
+    served_nanos: AtomicU64,
+    since: Instant,
 }
 
 /// Counts one statement in flight; finish it with [`InFlight::succeeded`] or drop it on failure.
@@ -29,6 +32,40 @@ pub struct InFlight<'a> {
 }
 
 impl InstanceStats {
+    /// Counters that begin at `now`.
+    #[must_use]
+    pub(crate) fn new(now: Instant) -> Self {
+        let zero = AtomicU64::default;
+        Self {
+            queries: zero(),
+            writes: zero(),
+            errors: zero(),
+            in_flight: zero(),
+            connections: zero(),
+            connects: zero(),
+            breaks: zero(),
+            latency_nanos: zero(),
+            served_nanos: zero(),
+            since: now,
+        }
+    }
+
+    /// When the youngest statement that succeeded had begun: the instance was alive after that.
+    #[must_use]
+    pub(crate) fn served_at(&self) -> Option<Instant> {
+        let nanos = self.served_nanos.load(Relaxed);
+        (nanos > 0).then(|| self.since + Duration::from_nanos(nanos))
+    }
+
+    fn note_served(&self, began: Instant) {
+        let elapsed = began.saturating_duration_since(self.since);
+        let nanos = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        // Two threads may overwrite each other: the next statement makes it good.
+        if nanos > self.served_nanos.load(Relaxed) {
+            self.served_nanos.store(nanos, Relaxed);
+        }
+    }
+
     /// Counts the start of a statement that began at `now`.
     pub fn start(&self, now: Instant) -> InFlight<'_> {
         self.in_flight.fetch_add(1, Relaxed);
@@ -118,6 +155,7 @@ impl InFlight<'_> {
     /// Counts the statement as successful, at `now`.
     pub fn succeeded(mut self, now: Instant) {
         self.stats.note_latency(now.saturating_duration_since(self.started));
+        self.stats.note_served(self.started);
         self.succeeded = true;
     }
 }
@@ -138,13 +176,26 @@ mod tests {
 
     #[test]
     fn a_statement_is_in_flight_until_it_ends_and_counted_once() {
-        let stats = InstanceStats::default();
         let now = Instant::now();
+        let stats = InstanceStats::new(now);
         let running = stats.start(now);
         assert_eq!((stats.in_flight(), stats.queries()), (1, 0));
         running.succeeded(now + Duration::from_micros(80));
         drop(stats.start(now));
         assert_eq!((stats.in_flight(), stats.queries(), stats.errors()), (0, 2, 1));
         assert_eq!(stats.latency(), Duration::from_micros(80));
+    }
+
+    #[test]
+    fn the_youngest_statement_that_succeeded_proves_life() {
+        let now = Instant::now();
+        let stats = InstanceStats::new(now);
+        assert_eq!(stats.served_at(), None);
+        let at = |seconds| now + Duration::from_secs(seconds);
+        let (old, young) = (stats.start(at(1)), stats.start(at(2)));
+        young.succeeded(at(3));
+        old.succeeded(at(9));
+        drop(stats.start(at(4)));
+        assert_eq!(stats.served_at(), Some(at(2)));
     }
 }

@@ -120,6 +120,12 @@ impl Config {
         &self.0.database
     }
 
+    /// How long an instance may take to answer a probe: `detection_time` less `probe_interval`.
+    #[must_use]
+    pub fn probe_timeout(&self) -> std::time::Duration {
+        self.detection_time().saturating_sub(self.probe_interval())
+    }
+
     /// The URL, for logs: with every option that was given, without the password and without
     /// the session parameters.
     #[must_use]

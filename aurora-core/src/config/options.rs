@@ -13,10 +13,13 @@ use super::table::{OptionSpec, options};
 use super::value::OptionValue;
 use crate::endpoint::{Endpoint, HostPattern};
 
+/// The default; others are derived from it.
+const DETECTION_TIME: Duration = Duration::from_millis(2500);
+
 options! {
     /// Whether connections are encrypted and what is verified, in libpq's words.
     /// Default: `verify-full` if a host name belongs to Amazon RDS, else `prefer`.
-    (copy) sslmode: TlsMode = |addresses| {
+    (copy) sslmode: TlsMode = |addresses, _| {
         if rds_endpoints(addresses).next().is_some() {
             TlsMode::VerifyFull
         } else {
@@ -27,25 +30,25 @@ options! {
     /// The certificate authorities to trust; for Amazon RDS, the bundle Amazon publishes.
     /// Needs an `sslmode` that verifies certificates.
     /// Default: `system`.
-    (into) sslrootcert: RootCertificates = |_| RootCertificates::System;
+    (into) sslrootcert: RootCertificates = |_, _| RootCertificates::System;
 
     /// The name every connection gives itself, as `pg_stat_activity` shows it.
     /// Default: `aurora`.
-    (text) application_name: String = |_| "aurora".to_owned();
+    (text) application_name: String = |_, _| "aurora".to_owned();
 
     /// Parameters every session starts with, in libpq's form `-c name=value`; they are handed to
     /// the server as they are.
     /// Default: none.
-    (text) options: String = |_| String::new();
+    (text) options: String = |_, _| String::new();
 
     /// Which kind of server the cluster consists of.
     /// Default: `auto`, which asks the server.
-    (copy) dialect: DialectChoice = |_| DialectChoice::Auto;
+    (copy) dialect: DialectChoice = |_, _| DialectChoice::Auto;
 
     /// How the identifier of an instance becomes its host name.
     /// Needed where the hosts of the URL do not show the domain of the instances.
     /// Default: derived from the first host name that belongs to Amazon RDS, else `none`.
-    (optional HostPattern) instance_host_pattern: Option<HostPattern> = |addresses| {
+    (optional HostPattern) instance_host_pattern: Option<HostPattern> = |addresses, _| {
         rds_endpoints(addresses)
             .map(|endpoint| endpoint.instance_template())
             .find(|template| !template.is_bare())
@@ -54,87 +57,87 @@ options! {
     /// How recent the data must be that a read sees, unless the statement's scope says otherwise.
     /// A bound of zero is refused: `strong` is what it would mean.
     /// Default: `session`, every session reads what it wrote.
-    (copy) freshness: Freshness = |_| Freshness::Session;
+    (copy) freshness: Freshness = |_, _| Freshness::Session;
 
     /// How a reader is chosen among those that may serve a read.
     /// Default: `round-robin`.
-    (copy) policy: PolicyKind = |_| PolicyKind::RoundRobin;
+    (copy) policy: PolicyKind = |_, _| PolicyKind::RoundRobin;
 
     /// Whether a read goes to the writer when no reader may serve it; if not, it waits for one.
     /// Default: `true`.
-    (copy) reader_fallback: bool = |_| true;
+    (copy) reader_fallback: bool = |_, _| true;
 
     /// Whether a statement that calls a function nothing is known of may be a read.
     /// `write` is the cautious choice for databases with functions that modify data.
     /// Default: `read`.
-    (copy) unknown_functions: UnknownFunctions = |_| UnknownFunctions::Read;
+    (copy) unknown_functions: UnknownFunctions = |_, _| UnknownFunctions::Read;
 
     /// Functions that modify nothing: calling them leaves a statement a read.
     /// Default: none.
-    (list) read_functions: Vec<String> = |_| Vec::new();
+    (list) read_functions: Vec<String> = |_, _| Vec::new();
 
     /// Functions that modify data: calling one makes a statement a write.
     /// Default: none.
-    (list) write_functions: Vec<String> = |_| Vec::new();
+    (list) write_functions: Vec<String> = |_, _| Vec::new();
 
     /// How long making a connection may take in all: name resolution, TCP, TLS, startup and
     /// authentication.
     /// Zero is refused.
     /// Default: `2s`.
-    (copy) connect_timeout: Duration = |_| Duration::from_secs(2);
+    (copy) connect_timeout: Duration = |_, _| Duration::from_secs(2);
 
     /// How long a statement waits for a writer or a reader, for instance during a failover,
     /// before it fails with a typed error.
     /// Zero means not to wait.
     /// Default: `30s`.
-    (copy) failover_timeout: Duration = |_| Duration::from_secs(30);
+    (copy) failover_timeout: Duration = |_, _| Duration::from_secs(30);
+
+    /// How soon an instance that has stopped answering is declared lost, at the latest: the pause
+    /// until the next probe, and then the silence of several tries. This is the one to tune: `1s`
+    /// is as short as is sensible within a region.
+    /// At least `100ms`.
+    /// Default: `2500ms`.
+    (copy) detection_time: Duration = |_, _| DETECTION_TIME;
 
     /// The pause between two probes of an instance.
-    /// At least `10ms`.
-    /// Default: `1s`.
-    (copy) probe_interval: Duration = |_| Duration::from_secs(1);
+    /// At least `10ms` and at most half of `detection_time`.
+    /// Default: 30 % of `detection_time` and at most `1s`, so `750ms`.
+    (copy) probe_interval: Duration = |_, given| {
+        let share = given.detection_time.unwrap_or(DETECTION_TIME) * 3 / 10;
+        share.min(Duration::from_secs(1))
+    };
 
     /// The pause between two probes of an instance while there is no writer.
     /// At least `10ms` and not above `probe_interval`.
     /// Default: `10ms`.
-    (copy) failover_interval: Duration = |_| Duration::from_millis(10);
-
-    /// How long an instance may take to answer a probe.
-    /// At least `10ms` and not above `detection_time`.
-    /// Default: `1s`.
-    (copy) probe_timeout: Duration = |_| Duration::from_secs(1);
-
-    /// The silence after which an instance is declared lost.
-    /// Not below `probe_interval` and `probe_timeout`.
-    /// Default: `2s`.
-    (copy) detection_time: Duration = |_| Duration::from_secs(2);
+    (copy) failover_interval: Duration = |_, _| Duration::from_millis(10);
 
     /// How many unused connections are kept per instance.
     /// Zero keeps none: every connection is closed when it is given back.
     /// Default: `16`.
-    (copy) max_idle_per_instance: usize = |_| 16;
+    (copy) max_idle_per_instance: usize = |_, _| 16;
 
     /// How long an unused connection is kept.
     /// Zero is refused: `max_idle_per_instance=0` keeps none.
     /// Default: `10m`.
-    (copy) idle_timeout: Duration = |_| Duration::from_secs(600);
+    (copy) idle_timeout: Duration = |_, _| Duration::from_secs(600);
 
     /// The age at which a connection is closed once it is unused.
     /// Zero is refused; `none` sets no limit.
     /// Default: `30m`.
-    (maybe) max_lifetime: Option<Duration> = |_| Some(Duration::from_secs(1800));
+    (maybe) max_lifetime: Option<Duration> = |_, _| Some(Duration::from_secs(1800));
 
     /// How long a connection is silent before the operating system asks whether the other side
     /// is alive (TCP keepalive).
     /// Zero turns keepalive off.
     /// Default: `5s`.
-    (copy) keepalive_idle: Duration = |_| Duration::from_secs(5);
+    (copy) keepalive_idle: Duration = |_, _| Duration::from_secs(5);
 
     /// How long sent data may stay unacknowledged before the operating system closes the
     /// connection, where it can (Linux).
     /// Zero leaves it to the operating system, which waits for many minutes.
     /// Default: `5s`.
-    (copy) tcp_user_timeout: Duration = |_| Duration::from_secs(5);
+    (copy) tcp_user_timeout: Duration = |_, _| Duration::from_secs(5);
 }
 
 /// What the host names say that belong to Amazon RDS.

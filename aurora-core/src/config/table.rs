@@ -74,7 +74,7 @@ pub(super) fn distance(left: &str, right: &str) -> usize {
 /// the table `OPTIONS`, the setters of `ConfigBuilder` and the accessors of `Config`.
 ///
 /// A row is `documentation (shape) name: Type = default;`. The default may depend on the
-/// addresses, so it is a function of them. The shape says how the value is passed:
+/// addresses and on what was given for other options, so it is a function of them. The shape says how the value is passed:
 /// `copy` by value both ways, `maybe` for an `Option` of such a value, `into` and
 /// `(optional Lent)` are taken by `Into` and lent, `text` is a `String`, `list` a list of names.
 macro_rules! options {
@@ -94,9 +94,9 @@ macro_rules! options {
         impl Settings {
             /// Fills in the defaults.
             pub(super) fn resolve(&self, addresses: &[Address]) -> Values {
-                $(let $name: fn(&[Address]) -> $type = $default;)+
+                $(let $name: fn(&[Address], &Self) -> $type = $default;)+
                 Values {
-                    $($name: self.$name.clone().unwrap_or_else(|| $name(addresses)),)+
+                    $($name: self.$name.clone().unwrap_or_else(|| $name(addresses, self)),)+
                 }
             }
         }

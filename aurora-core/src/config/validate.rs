@@ -13,6 +13,9 @@ use super::value::{OptionValue, quoted};
 /// The shortest pause between probes: more often is load and tells nothing more.
 const SHORTEST: Duration = Duration::from_millis(10);
 
+/// Shorter than this, an instance would be lost to a hiccup.
+const SHORTEST_DETECTION: Duration = Duration::from_millis(100);
+
 /// The longest duration: far from where adding it to a point in time overflows.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -123,7 +126,6 @@ fn durations(values: &Values, problems: &mut Problems) {
         ("failover_timeout", values.failover_timeout),
         ("probe_interval", values.probe_interval),
         ("failover_interval", values.failover_interval),
-        ("probe_timeout", values.probe_timeout),
         ("detection_time", values.detection_time),
         ("keepalive_idle", values.keepalive_idle),
         ("tcp_user_timeout", values.tcp_user_timeout),
@@ -140,25 +142,37 @@ fn probes(values: &Values, problems: &mut Problems) {
     let at_least = [
         ("probe_interval", values.probe_interval),
         ("failover_interval", values.failover_interval),
-        ("probe_timeout", values.probe_timeout),
     ];
     for (name, value) in at_least {
         if value < SHORTEST {
             problems.add(format!("{name} is {}", value.text()), "it must be at least `10ms`");
         }
     }
-    let ordered = [
-        (at_least[1], at_least[0]),
-        (at_least[0], ("detection_time", values.detection_time)),
-        (at_least[2], ("detection_time", values.detection_time)),
-    ];
-    for ((low, shorter), (high, longer)) in ordered {
-        if shorter > longer {
-            problems.add(
-                format!("{low} ({}) is longer than {high} ({})", shorter.text(), longer.text()),
-                format!("lower {low} or raise {high}"),
-            );
-        }
+    let detection = values.detection_time;
+    if detection < SHORTEST_DETECTION {
+        let text = format!("detection_time is {}", detection.text());
+        return problems.add(text, "it must be at least `100ms`");
+    }
+    let (interval, hurried) = (values.probe_interval, values.failover_interval);
+    if interval > detection / 2 {
+        problems.add(
+            format!(
+                "probe_interval ({}) is longer than half of detection_time ({})",
+                interval.text(),
+                detection.text()
+            ),
+            "lower probe_interval or raise detection_time",
+        );
+    }
+    if hurried > interval {
+        problems.add(
+            format!(
+                "failover_interval ({}) is longer than probe_interval ({})",
+                hurried.text(),
+                interval.text()
+            ),
+            "lower failover_interval or raise probe_interval",
+        );
     }
 }
 

@@ -58,6 +58,7 @@ impl Engine {
         let Some(index) = self.index(slot) else { return };
         let member = &mut self.members[index];
         member.probe_asked = None;
+        member.overdue_at = None;
         member.deaths = 0;
         member.last_error = Some(Arc::clone(&failure.message));
         member.failure = Some(failure.kind);
@@ -78,9 +79,16 @@ impl Engine {
             | FailureKind::Silent
             | FailureKind::Tls => {}
         }
+        let member = &mut self.members[index];
+        if failure.kind == FailureKind::Silent && member.has_served_since(asked_at) {
+            serves(member);
+            // From then on it has been silent.
+            member.failing_since = member.stats.served_at();
+            return;
+        }
         // A report that comes later than any deadline allows tells of our own delay: it must not
         // count as time that the instance was silent.
-        let longest = self.settings.connect_timeout + self.settings.probe_timeout;
+        let longest = self.settings.connect_timeout + self.settings.silence;
         let late = now.saturating_duration_since(asked_at) > longest;
         let member = &mut self.members[index];
         member.failing_since.get_or_insert(if late { now } else { asked_at });
@@ -93,19 +101,42 @@ impl Engine {
     /// It is alive and has no room for the monitor: back-pressure, not death. Unless it may have
     /// restarted meanwhile, its connections go on to serve.
     fn is_full(&mut self, index: usize) {
-        let member = &mut self.members[index];
-        member.failing_since = None;
-        if member.health == Health::Suspect && !member.sessions_broke {
-            member.health = Health::Online;
-            member.suspect_since = None;
+        serves(&mut self.members[index]);
+    }
+
+    /// An answer takes longer than it used to: the instance is not used until one has come. It is
+    /// asked again meanwhile, over other connections.
+    pub(super) fn suspect_overdue(&mut self, now: Instant) {
+        for index in 0..self.members.len() {
+            let member = &mut self.members[index];
+            let (Some(asked_at), Some(overdue_at)) = (member.probe_asked, member.overdue_at) else {
+                continue;
+            };
+            if overdue_at > now {
+                continue;
+            }
+            member.overdue_at = None;
+            if member.health != Health::Online || member.has_served_since(asked_at) {
+                continue;
+            }
+            let waited = now.saturating_duration_since(asked_at);
+            suspect(member, now, format!("no answer to a probe for {waited:?}").into());
+            // The answer to this probe, if it comes, clears it.
+            member.suspect_since = Some(asked_at);
+            self.alarm_if_writer(index, now);
         }
     }
 
     /// Declares lost whoever has failed for the detection time.
     pub(super) fn pass_verdicts(&mut self, now: Instant) {
         for member in &mut self.members {
-            let failing = member.failing_since.map(|since| now.saturating_duration_since(since));
-            if failing >= Some(self.settings.detection_time) {
+            let Some(since) = member.failing_since else { continue };
+            if now.saturating_duration_since(since) < self.settings.silence {
+                continue;
+            }
+            if member.has_served_since(since) {
+                member.failing_since = member.stats.served_at();
+            } else {
                 lose(member, now);
             }
         }
@@ -175,6 +206,16 @@ impl Engine {
         if self.elected == Some(self.members[index].slot) {
             self.alarm(index, now);
         }
+    }
+}
+
+/// Statements are answered, whatever became of probes: a server whose listener hangs goes on to
+/// serve the sessions it has.
+fn serves(member: &mut Member) {
+    member.failing_since = None;
+    if member.health == Health::Suspect && !member.sessions_broke {
+        member.health = Health::Online;
+        member.suspect_since = None;
     }
 }
 

@@ -58,6 +58,10 @@ pub(super) struct Member {
     pub(super) lost_since: Option<Instant>,
     pub(super) unrest: Option<Unrest>,
     pub(super) probe_asked: Option<Instant>,
+    /// From this moment on the silence after the probe under way is suspicious.
+    pub(super) overdue_at: Option<Instant>,
+    /// About how long an answer takes; zero before the first.
+    pub(super) round_trip: Duration,
     /// When the last probe that it answered was asked.
     pub(super) confirmed_at: Option<Instant>,
     pub(super) next_probe: Instant,
@@ -104,6 +108,8 @@ impl Member {
             lost_since: None,
             unrest: None,
             probe_asked: None,
+            overdue_at: None,
+            round_trip: Duration::ZERO,
             confirmed_at: None,
             next_probe: now,
             not_before: now,
@@ -114,13 +120,29 @@ impl Member {
             failure: None,
             unlisted: 0,
             list_fault: None,
-            stats: Arc::default(),
+            stats: Arc::new(InstanceStats::new(now)),
         }
     }
 
     /// Whether the snapshot shows it: a suggestion that turned out wrong never was a member.
     pub(super) fn is_visible(&self) -> bool {
         self.origin != Origin::Suggested || self.answered || self.health == Health::Unknown
+    }
+
+    /// Whether a statement that began after `since` has succeeded: whatever became of probes, it
+    /// is alive.
+    pub(super) fn has_served_since(&self, since: Instant) -> bool {
+        self.stats.served_at().is_some_and(|served| served > since)
+    }
+
+    /// Learns how long an answer takes: quickly when it takes longer, slowly when it is shorter.
+    pub(super) fn note_round_trip(&mut self, sample: Duration) {
+        let average = self.round_trip;
+        self.round_trip = match sample > average {
+            true if average.is_zero() => sample,
+            true => (average + sample) / 2,
+            false => average - average / 8 + sample / 8,
+        };
     }
 
     /// Every connection opened before now is out of use.

@@ -41,9 +41,9 @@ use crate::topology::{Health, InstanceId, Topology};
 pub(crate) struct Settings {
     pub(crate) probe_interval: Duration,
     pub(crate) failover_interval: Duration,
-    pub(crate) probe_timeout: Duration,
     pub(crate) connect_timeout: Duration,
-    pub(crate) detection_time: Duration,
+    /// How long an instance that was asked may be silent before it is declared lost.
+    pub(crate) silence: Duration,
     pub(crate) instance_host_pattern: Option<HostPattern>,
     pub(crate) default_port: u16,
 }
@@ -72,8 +72,9 @@ pub(crate) enum Input {
 pub(crate) enum Output {
     /// Tell everybody who listens.
     Announce(Event),
-    /// Ask the instance about itself within `timeout`.
-    Probe { slot: Slot, address: Address, timeout: Duration },
+    /// Ask the instance about itself within `timeout`; and while it is silent, try once more on a
+    /// connection of its own every `hedge`.
+    Probe { slot: Slot, address: Address, timeout: Duration, hedge: Duration },
     /// Let everybody see this snapshot.
     Publish(Arc<Topology>),
     /// Monitor that instance no longer.
@@ -192,6 +193,7 @@ impl Engine {
             }
         }
         self.give_up_stuck(now);
+        self.suspect_overdue(now);
         self.pass_verdicts(now);
         self.elect();
         self.ask_configured_again(now);
@@ -209,8 +211,11 @@ impl Engine {
         out: &mut Vec<Output>,
     ) {
         let Some(index) = self.index(slot) else { return };
-        self.members[index].probe_asked = None;
-        self.members[index].deaths = 0;
+        let member = &mut self.members[index];
+        member.probe_asked = None;
+        member.overdue_at = None;
+        member.deaths = 0;
+        member.note_round_trip(now.saturating_duration_since(asked_at));
         // Asked before the suspicion arose, the answer says nothing about it.
         if self.members[index].suspect_since.is_some_and(|since| asked_at < since) {
             self.members[index].next_probe = now;

@@ -21,7 +21,7 @@ impl Failure {
         Self { kind, message: message.into() }
     }
 
-    pub(super) fn silent(address: &Address, timeout: Duration) -> Self {
+    pub(crate) fn silent(address: &Address, timeout: Duration) -> Self {
         Self::new(FailureKind::Silent, format!("{address} did not answer within {timeout:?}"))
     }
 
@@ -37,6 +37,11 @@ impl Failure {
             _ => FailureKind::Other,
         };
         Self::new(kind, format!("{doing}: {error}"))
+    }
+
+    /// Nobody listens at the address.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.kind == FailureKind::Refused
     }
 
     /// What is wrong with the topology, when it is the statement that the server could not

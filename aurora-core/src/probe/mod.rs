@@ -7,7 +7,7 @@ mod tls;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_postgres::SimpleQueryMessage;
@@ -42,6 +42,11 @@ impl Prober {
         Ok(Self { config, tls })
     }
 
+    /// How long making a connection may take.
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        self.config.connect_timeout()
+    }
+
     /// How connections to the cluster are encrypted.
     pub(crate) fn tls(&self) -> Arc<Tls> {
         Arc::clone(&self.tls)
@@ -57,28 +62,16 @@ impl Prober {
             let dialect = dialect::detect(self.config.dialect(), &answer)?;
             Ok(Session { client, dialect, ip, connection })
         };
-        match within(timeout, open).await {
-            Some(result) => result,
-            None => Err(Failure::silent(address, timeout)),
-        }
+        let opened = tokio::time::timeout(timeout, open).await;
+        opened.unwrap_or_else(|_| Err(Failure::silent(address, timeout)))
     }
 }
 
 impl Session {
-    /// Asks the instance about itself within `timeout`; also says when it was asked.
-    pub(crate) async fn ask(
-        &self,
-        address: &Address,
-        timeout: Duration,
-    ) -> (Instant, Result<Report, Failure>) {
-        let asked_at = now();
-        let report = async {
-            let mut report = self.report().await?;
-            report.ip = Some(self.ip);
-            Ok(report)
-        };
-        let result = within(timeout, report).await;
-        (asked_at, result.unwrap_or_else(|| Err(Failure::silent(address, timeout))))
+    /// Asks the instance about itself. Without a deadline: the caller has one.
+    pub(crate) async fn ask(&self) -> Result<Report, Failure> {
+        let report = self.report().await?;
+        Ok(Report { ip: Some(self.ip), ..report })
     }
 
     /// Asks for everything; where that fails because of the topology, for the instance itself.
@@ -115,21 +108,6 @@ impl Drop for Session {
     }
 }
 
-/// The deadline of a probe. A runtime that was stalled must not look like a dead instance: when
-/// the timer itself fired late, what has arrived meanwhile gets one more chance.
-async fn within<T>(timeout: Duration, work: impl Future<Output = T>) -> Option<T> {
-    let mut work = std::pin::pin!(work);
-    let deadline = now() + timeout;
-    if let Ok(done) = tokio::time::timeout(timeout, work.as_mut()).await {
-        return Some(done);
-    }
-    let stalled = now().saturating_duration_since(deadline);
-    if stalled < Duration::from_millis(50) {
-        return None;
-    }
-    tokio::time::timeout(stalled.min(timeout), work).await.ok()
-}
-
 async fn ask(client: &tokio_postgres::Client, sql: &str) -> Result<Answer, Failure> {
     let mut answer = Answer::default();
     for message in client.simple_query(sql).await? {
@@ -146,8 +124,4 @@ async fn ask(client: &tokio_postgres::Client, sql: &str) -> Result<Answer, Failu
         }
     }
     Ok(answer)
-}
-
-fn now() -> Instant {
-    Instant::now()
 }

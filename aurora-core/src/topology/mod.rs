@@ -143,7 +143,7 @@ pub(crate) mod tests {
             last_error: None,
             failure: None,
             turn: 0,
-            stats: Arc::default(),
+            stats: Arc::new(crate::stats::InstanceStats::new(Instant::now())),
         }
     }
 

@@ -31,8 +31,7 @@ fn every_setter_reaches_its_accessor() -> Result<(), Error> {
         .failover_timeout(Duration::ZERO)
         .probe_interval(4 * second)
         .failover_interval(2 * second)
-        .probe_timeout(5 * second)
-        .detection_time(6 * second)
+        .detection_time(9 * second)
         .max_idle_per_instance(7)
         .idle_timeout(8 * second)
         .max_lifetime(9 * second)
@@ -56,8 +55,8 @@ fn every_setter_reaches_its_accessor() -> Result<(), Error> {
     assert_eq!(config.failover_timeout(), Duration::ZERO);
     assert_eq!(config.probe_interval(), 4 * second);
     assert_eq!(config.failover_interval(), 2 * second);
+    assert_eq!(config.detection_time(), 9 * second);
     assert_eq!(config.probe_timeout(), 5 * second);
-    assert_eq!(config.detection_time(), 6 * second);
     assert_eq!(config.max_idle_per_instance(), 7);
     assert_eq!(config.idle_timeout(), 8 * second);
     assert_eq!(config.max_lifetime(), Some(9 * second));

@@ -20,11 +20,10 @@ use super::Settings;
 /// The settings a user gets who sets nothing.
 fn defaults() -> Settings {
     Settings {
-        probe_interval: Duration::from_secs(1),
+        probe_interval: Duration::from_millis(750),
         failover_interval: Duration::from_millis(10),
-        probe_timeout: Duration::from_secs(1),
         connect_timeout: Duration::from_secs(2),
-        detection_time: Duration::from_secs(2),
+        silence: Duration::from_millis(1750),
         instance_host_pattern: None,
         default_port: 5432,
     }

@@ -2,8 +2,8 @@
 
 use super::server::State;
 use super::world::World;
-use super::{ms, secs};
-use crate::engine::{Complaint, FailureKind, Input, ProbeFailure};
+use super::{defaults, ms, secs};
+use crate::engine::{Complaint, FailureKind, Input, ProbeFailure, Settings};
 use crate::event::Event;
 use crate::topology::{Health, Role};
 
@@ -35,8 +35,8 @@ fn a_blackholed_writer_is_lost_in_time() {
         world.advance(ms(offset * 53));
         world.server("a").state = State::Hung;
         let took = world.until(secs(5), |w| w.is("a", Role::Writer, Health::Lost));
-        assert!(took <= secs(3), "{took:?}");
-        assert!(took >= secs(2), "not before the detection time: {took:?}");
+        assert!(took <= ms(2500), "the detection time: {took:?}");
+        assert!(took >= ms(1750), "it has its time to answer: {took:?}");
         assert_eq!(world.topology().readers().len(), 2);
     }
 }
@@ -63,7 +63,7 @@ fn a_complaint_about_a_hung_writer_speeds_up_the_verdict() {
     world.complain("a:5432", epoch, Complaint::ConnectionLost);
     assert!(world.is("a", Role::Writer, Health::Suspect));
     let took = world.until(secs(5), |w| w.is("a", Role::Writer, Health::Lost));
-    assert!(took <= ms(2020), "{took:?}");
+    assert!(took <= ms(1770), "{took:?}");
 }
 
 #[test]
@@ -72,9 +72,69 @@ fn a_slow_instance_is_not_a_dead_one() {
     for host in ["a", "b", "c"] {
         world.server(host).latency = ms(950);
     }
+    // What is much slower than before is watched, until it is known to be slow.
+    world.advance(secs(10));
     let before = world.topology().generation();
     world.advance(secs(120));
     assert_eq!(world.topology().generation(), before);
+    assert!(!was_lost(&world));
+}
+
+#[test]
+fn three_times_the_usual_time_is_not_even_suspicious() {
+    let mut world = World::postgres();
+    for host in ["a", "b", "c"] {
+        world.server(host).latency = ms(200);
+    }
+    world.advance(secs(30));
+    let before = world.topology().generation();
+    for host in ["a", "b", "c"] {
+        world.server(host).latency = ms(600);
+    }
+    world.advance(secs(30));
+    assert_eq!(world.topology().generation(), before);
+}
+
+#[test]
+fn tries_that_stall_condemn_nobody() {
+    for seed in 0..10 {
+        let mut world = World::postgres_seeded(seed);
+        for host in ["a", "b", "c"] {
+            world.server(host).latency = ms(3);
+            world.server(host).stalled = 5;
+        }
+        world.advance(secs(3600));
+        assert!(!was_lost(&world), "seed {seed}");
+        assert_eq!(world.writer(), Some("a"));
+    }
+}
+
+#[test]
+fn the_tuned_detection_takes_a_second() {
+    for offset in 0..20 {
+        // `detection_time=1s`.
+        let settings = Settings { probe_interval: ms(300), silence: ms(700), ..defaults() };
+        let mut world = World::settled(settings, 1);
+        world.advance(ms(offset * 17));
+        world.server("a").state = State::Hung;
+        let took = world.until(secs(5), |w| w.is("a", Role::Writer, Health::Lost));
+        assert!(took <= secs(1), "{took:?}");
+    }
+}
+
+#[test]
+fn whoever_answers_statements_is_alive() {
+    let mut world = World::postgres();
+    // Its listener hangs, and the monitor's connection was lost.
+    world.server("a").state = State::Hung;
+    for _ in 0..100 {
+        let stats = world.instance("a");
+        stats.stats().start(world.now).succeeded(world.now + ms(1));
+        world.advance(ms(100));
+        assert!(!was_lost(&world));
+    }
+    assert_eq!(world.writer(), Some("a"));
+    world.until(ms(2600), |w| w.is("a", Role::Writer, Health::Lost));
 }
 
 #[test]
@@ -85,7 +145,7 @@ fn a_full_server_is_back_pressure() {
     world.advance(secs(60));
     assert_eq!(world.writer(), Some("a"), "its connections go on to serve");
     assert_eq!(world.topology().generation(), before);
-    assert!(world.asked("a", secs(10)) <= 12, "{}", world.asked("a", secs(10)));
+    assert!(world.asked("a", secs(10)) <= 16, "{}", world.asked("a", secs(10)));
     // A complaint is answered by it as well: there is somebody.
     let epoch = world.instance("a").epoch();
     world.complain("a:5432", epoch, Complaint::ConnectionLost);
@@ -102,7 +162,7 @@ fn a_full_server_that_may_have_restarted_has_to_speak_first() {
     world.advance(secs(20));
     assert!(world.is("a", Role::Writer, Health::Suspect));
     assert!(!was_lost(&world), "it is not dead");
-    assert!(world.asked("a", secs(10)) <= 12, "{}", world.asked("a", secs(10)));
+    assert!(world.asked("a", secs(10)) <= 16, "{}", world.asked("a", secs(10)));
     world.server("a").state = State::Up;
     world.until(ms(1100), |w| w.writer() == Some("a"));
 }
@@ -113,7 +173,7 @@ fn a_wrong_password_is_not_tried_often() {
     world.server("a").state = State::Fails(FailureKind::Authentication);
     world.hang_up("a");
     world.advance(secs(30));
-    assert!(world.asked("a", secs(10)) <= 12, "{}", world.asked("a", secs(10)));
+    assert!(world.asked("a", secs(10)) <= 16, "{}", world.asked("a", secs(10)));
 }
 
 #[test]
@@ -167,7 +227,7 @@ fn an_operator_takes_an_instance_out_of_use_and_brings_it_back() {
     assert!(world.topology().writer().is_none());
     world.advance(secs(20));
     assert!(world.is("a", Role::Writer, Health::Online));
-    assert!(world.asked("b", secs(10)) <= 12, "there is nothing to find out");
+    assert!(world.asked("b", secs(10)) <= 16, "there is nothing to find out");
     world.handle(online(true));
     assert_eq!(world.writer(), Some("a"));
     world.handle(Input::SetOnline { instance: "nobody".into(), online: false });

@@ -20,8 +20,8 @@ fn the_normal_pace_has_jitter_within_a_tenth() {
     world.advance(secs(120));
     let gaps = gaps(&world, "b");
     // The interval runs from the answer, which takes a millisecond.
-    assert!(gaps.iter().all(|gap| (ms(900)..=ms(1001)).contains(gap)), "{gaps:?}");
-    assert!(gaps.iter().max() > gaps.iter().min().map(|gap| *gap + ms(20)).as_ref());
+    assert!(gaps.iter().all(|gap| (ms(675)..=ms(751)).contains(gap)), "{gaps:?}");
+    assert!(gaps.iter().max() > gaps.iter().min().map(|gap| *gap + ms(15)).as_ref());
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn the_hurry_of_a_failover_slows_down_with_its_length() {
     world.advance(secs(10));
     assert!((ms(150)..=ms(230)).contains(&gap(&world)), "{:?}", gap(&world));
     world.advance(secs(200));
-    assert!((ms(900)..=ms(1010)).contains(&gap(&world)), "{:?}", gap(&world));
+    assert!((ms(675)..=ms(760)).contains(&gap(&world)), "{:?}", gap(&world));
     // The next failover is a fresh one.
     world.server("a").restart();
     world.until(ms(1100), |w| w.writer() == Some("a"));
@@ -130,7 +130,7 @@ fn every_failure_is_met_with_patience() {
             let worst = ["a", "b", "c"].map(|host| world.asked(host, secs(1)));
             assert!(worst.iter().all(|asked| *asked <= 101), "{kind:?}: {worst:?}");
         }
-        assert!(world.asked("a", secs(10)) <= 12, "{kind:?}");
+        assert!(world.asked("a", secs(10)) <= 16, "{kind:?}");
     }
 }
 

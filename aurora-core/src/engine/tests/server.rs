@@ -33,6 +33,8 @@ pub(super) struct Server {
     pub(super) members: Members,
     pub(super) state: State,
     pub(super) latency: Duration,
+    /// How many of a hundred tries never get an answer, whatever becomes of the others.
+    pub(super) stalled: u8,
     /// It drops every connection as soon as it has answered.
     pub(super) hangs_up: bool,
 }
@@ -52,6 +54,7 @@ impl Server {
             members: Members::Suggested(Vec::new()),
             state: State::Up,
             latency: ms(1),
+            stalled: 0,
             hangs_up: false,
         }
     }

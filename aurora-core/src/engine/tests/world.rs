@@ -40,6 +40,7 @@ pub(super) struct World {
     coming: BTreeMap<(Instant, u64), Coming>,
     sequence: u64,
     woken_at: Instant,
+    rng: fastrand::Rng,
 }
 
 impl World {
@@ -67,12 +68,23 @@ impl World {
             coming: BTreeMap::new(),
             sequence: 0,
             woken_at: start,
+            rng: fastrand::Rng::with_seed(seed),
         }
     }
 
     /// A PostgreSQL cluster "a", "b", "c" whose writer is "a", settled.
     pub(super) fn postgres() -> Self {
-        let mut world = Self::new(defaults(), &["a", "b", "c"]);
+        Self::settled(defaults(), 1)
+    }
+
+    /// The same with other chances.
+    pub(super) fn postgres_seeded(seed: u64) -> Self {
+        Self::settled(defaults(), seed)
+    }
+
+    /// The same with other settings.
+    pub(super) fn settled(settings: Settings, seed: u64) -> Self {
+        let mut world = Self::seeded(settings, &["a", "b", "c"], seed);
         for (ip, host) in (1..).zip(["a", "b", "c"]) {
             world.serve(host, Server::postgres(ip));
         }
@@ -165,20 +177,20 @@ impl World {
                 self.open.remove(&slot);
                 self.slots.remove(&slot);
             }
-            Output::Probe { slot, address, timeout } => {
+            Output::Probe { slot, address, timeout, hedge } => {
                 self.probes.push((self.now, address.clone()));
                 if self.monitors_die {
                     let died = Input::MonitorDied { slot, reason: "a bug".to_owned() };
                     self.push(self.now, Coming::Fact(died));
                 } else {
-                    self.ask(slot, address, timeout);
+                    self.ask(slot, address, timeout, hedge);
                 }
             }
         }
     }
 
     /// What the monitor of that slot would do.
-    fn ask(&mut self, slot: Slot, address: Address, timeout: Duration) {
+    fn ask(&mut self, slot: Slot, address: Address, timeout: Duration, hedge: Duration) {
         if self.slots.insert(slot, address.clone()).is_some_and(|before| before != address) {
             self.open.remove(&slot);
         }
@@ -187,20 +199,29 @@ impl World {
             false => (self.now, Duration::from_secs(2)),
         };
         let server = self.dns.get(address.host()).and_then(|host| self.servers.get(host));
-        let (state, latency) = server
-            .map_or((State::Fails(FailureKind::Other), Duration::from_millis(1)), |server| {
-                (server.state, server.latency)
+        let (state, latency, stalled) = server
+            .map_or((State::Fails(FailureKind::Other), Duration::from_millis(1), 0), |server| {
+                (server.state, server.latency, server.stalled)
             });
+        // A try that stalls is left, and another one made beside it.
+        let mut answered_after = latency;
+        let mut asked_at = asked_at;
+        while state == State::Up && self.rng.u8(..100) < stalled {
+            answered_after += hedge;
+            asked_at += hedge;
+        }
         let (after, kind) = match state {
             State::MonitorStuck => return,
-            State::Up if latency < timeout => {
-                return self.push(self.now + latency, Coming::Answer { slot, address, asked_at });
+            State::Up if answered_after < timeout => {
+                return self
+                    .push(self.now + answered_after, Coming::Answer { slot, address, asked_at });
             }
             State::Hung | State::Up => (timeout, FailureKind::Silent),
             State::Fails(kind) => (latency, kind),
         };
         self.open.remove(&slot);
         let failure = ProbeFailure { kind, message: format!("{kind:?}").into() };
+        let asked_at = self.now;
         self.push(self.now + after, Coming::Fact(Input::Unreachable { slot, asked_at, failure }));
     }
 
