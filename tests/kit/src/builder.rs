@@ -2,12 +2,15 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::io;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use crate::account::Account;
+use crate::chaos::{ChaosProxy, Reactor};
 use crate::guard::Guard;
 use crate::home::{self, Home};
 use crate::install::Install;
@@ -28,12 +31,20 @@ pub struct Builder {
     pub(crate) synchronous: bool,
     pub(crate) aurora: bool,
     pub(crate) port: u16,
+    proxies: bool,
     settings: Vec<(String, String)>,
 }
 
 impl Builder {
     pub(crate) fn new() -> Self {
-        Self { instances: 1, synchronous: true, aurora: false, port: 5432, settings: Vec::new() }
+        Self {
+            instances: 1,
+            synchronous: true,
+            aurora: false,
+            port: 5432,
+            proxies: false,
+            settings: Vec::new(),
+        }
     }
 
     /// The number of instances, the writer included; 1 if not set.
@@ -70,6 +81,18 @@ impl Builder {
         self
     }
 
+    /// Puts a [`ChaosProxy`] between the clients and each instance; see [`PgCluster::proxy`].
+    ///
+    /// Addresses, URLs and names of the cluster are then those of the proxies, which listen at
+    /// addresses of their own and the port of the servers. The kit's own connections, such as
+    /// [`PgCluster::client`], and replication go straight to the servers. A proxy refuses
+    /// connects while its server does not run.
+    #[must_use]
+    pub fn behind_proxies(mut self) -> Self {
+        self.proxies = true;
+        self
+    }
+
     /// A server setting of every instance, such as `max_connections`.
     #[must_use]
     pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -94,7 +117,9 @@ impl Builder {
         let home = Home::take(&root, tools.account, self.port)?;
         let guard = Guard::post(&home.directory).map_err(KitError::io("post the guard"))?;
         let state = State { slots: Vec::new(), lie: TopologyLie::default() };
+        let reactor = self.proxies.then(Reactor::start).transpose();
         let mut cluster = PgCluster {
+            reactor: reactor.map_err(KitError::io("start the proxies"))?.map(Arc::new),
             verbs: Mutex::new(()),
             state: RwLock::new(state),
             options: self,
@@ -141,19 +166,27 @@ impl PgCluster {
     pub(crate) fn new_slot(&self, index: usize) -> Result<Slot, KitError> {
         let full = || KitError::misuse(index, "a cluster has at most 254 instances");
         let (address, port) = (self.home.address(index).ok_or_else(full)?, self.options.port);
+        let proxy = self.new_proxy(index, address)?;
+        let public = proxy.as_ref().map_or(address, |(public, _)| *public);
         let name = if self.options.aurora {
             format!("instance-{}", index + 1)
         } else {
-            format!("{address}:{port}")
+            format!("{public}:{port}")
         };
-        let instance = Instance::new(name, address, port, &self.home.directory);
+        let instance = Instance::new(
+            name,
+            (address, public),
+            port,
+            proxy.map(|(_, proxy)| proxy),
+            &self.home.directory,
+        );
         for (name, value) in &self.options.settings {
             instance.set(name, value.as_str());
         }
         let role = if index == 0 { Role::Writer } else { Role::Reader };
         if role == Role::Reader {
             let writer = self.instance(self.writer())?;
-            instance.set("primary_conninfo", primary_conninfo(writer.address, port, address));
+            instance.set("primary_conninfo", primary_conninfo(writer.address, port, public));
         }
         Ok(Slot {
             instance: Arc::new(instance),
@@ -162,6 +195,27 @@ impl PgCluster {
             session: volume::session(),
             seen: SystemTime::now(),
         })
+    }
+}
+
+impl PgCluster {
+    /// The proxy before an instance that does not run yet, and its address.
+    fn new_proxy(
+        &self,
+        index: usize,
+        server: Ipv4Addr,
+    ) -> Result<Option<(Ipv4Addr, Arc<ChaosProxy>)>, KitError> {
+        let Some(reactor) = &self.reactor else { return Ok(None) };
+        let full = || KitError::misuse(index, "a cluster behind proxies has at most 100 instances");
+        let public = self.home.proxy_address(index).ok_or_else(full)?;
+        let [listen, server] = [public, server].map(|ip| (ip, self.options.port).into());
+        let start = || -> io::Result<ChaosProxy> {
+            let proxy = ChaosProxy::start_on(Arc::clone(reactor), listen, server)?;
+            proxy.server_ended(server)?;
+            Ok(proxy)
+        };
+        let proxy = start().map_err(KitError::io(format!("start the proxy at {listen}")))?;
+        Ok(Some((public, Arc::new(proxy))))
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 
 use postgres::Client;
 
+use crate::chaos::{ChaosProxy, Reactor};
 use crate::guard::Guard;
 use crate::home::Home;
 use crate::instance::{Instance, Tools};
@@ -21,6 +22,8 @@ pub struct PgCluster {
     /// Held by a verb for its whole duration.
     pub(crate) verbs: Mutex<()>,
     pub(crate) state: RwLock<State>,
+    /// Moves the bytes of the proxies, if there are any.
+    pub(crate) reactor: Option<Arc<Reactor>>,
     pub(crate) options: Builder,
     pub(crate) tools: Tools,
     pub(crate) home: Home,
@@ -41,7 +44,7 @@ impl PgCluster {
         let state = self.read_state();
         let instances = state.present().map(|index| &state.slots[index].instance);
         let places: Vec<String> =
-            instances.map(|instance| format!("{}:{}", instance.address, instance.port)).collect();
+            instances.map(|instance| format!("{}:{}", instance.public, instance.port)).collect();
         format!("postgres://app:{PASSWORD}@{}/app", places.join(","))
     }
 
@@ -55,14 +58,35 @@ impl PgCluster {
         format!("postgres://app:{PASSWORD}@{address}:{port}/app")
     }
 
-    /// Address and port of one instance.
+    /// The URL of the database `app` on one instance, past its proxy if it has one.
+    ///
+    /// # Panics
+    /// If there was never an instance with this index.
+    #[must_use]
+    pub fn direct_url(&self, index: usize) -> String {
+        let instance = &self.read_state().slots[index].instance;
+        format!("postgres://app:{PASSWORD}@{}:{}/app", instance.address, instance.port)
+    }
+
+    /// The proxy before one instance of a cluster that was started
+    /// [`behind_proxies`](Builder::behind_proxies).
+    ///
+    /// # Panics
+    /// If the cluster was not, or if there was never an instance with this index.
+    #[must_use]
+    pub fn proxy(&self, index: usize) -> Arc<ChaosProxy> {
+        let proxy = self.read_state().slots[index].instance.proxy.clone();
+        proxy.expect("the cluster was started behind proxies")
+    }
+
+    /// Address and port of one instance, where clients connect.
     ///
     /// # Panics
     /// If there was never an instance with this index.
     #[must_use]
     pub fn address(&self, index: usize) -> (IpAddr, u16) {
         let instance = &self.read_state().slots[index].instance;
-        (instance.address.into(), instance.port)
+        (instance.public.into(), instance.port)
     }
 
     /// The identifier of one instance: `127.20.3.1:5432`, or `instance-1` in Aurora mode.
@@ -126,7 +150,8 @@ impl PgCluster {
         self.connect(index, "kit")
     }
 
-    /// `pgbench` with these arguments, ready to be run against the database `app` of one instance.
+    /// `pgbench` with these arguments, ready to be run against the database `app` of one instance,
+    /// past its proxy if it has one.
     ///
     /// # Errors
     /// [`KitError::Misuse`] when there is no such instance.

@@ -174,7 +174,7 @@ impl PgCluster {
         let writer = self.instance(self.writer())?;
         let instance = self.instance(index)?;
         instance.wipe()?;
-        let source = primary_conninfo(writer.address, writer.port, instance.address);
+        let source = primary_conninfo(writer.address, writer.port, instance.public);
         let program = self.tools.install.program("pg_basebackup");
         let mut command = self.tools.account.command(program);
         command.arg("-D").arg(&instance.data).arg("-d").arg(&source);

@@ -104,6 +104,11 @@ impl Home {
         let [a, b, c] = self.network;
         Some(Ipv4Addr::new(a, b, c, last))
     }
+
+    /// The address of the proxy before the instance with this index; the first one is `.101`.
+    pub(crate) fn proxy_address(&self, index: usize) -> Option<Ipv4Addr> {
+        self.address(Some(index).filter(|index| *index < 100)? + 100)
+    }
 }
 
 impl Drop for Home {

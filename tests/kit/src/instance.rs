@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Child;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
 use crate::account::{Account, tail};
+use crate::chaos::ChaosProxy;
 use crate::control::Control;
 use crate::install::Install;
 use crate::spawner::Spawner;
@@ -35,8 +36,12 @@ pub(crate) struct Tools {
 #[derive(Debug)]
 pub(crate) struct Instance {
     pub(crate) name: String,
+    /// Where the server listens.
     pub(crate) address: Ipv4Addr,
+    /// Where clients connect: the proxy's address, or the server's own.
+    pub(crate) public: Ipv4Addr,
     pub(crate) port: u16,
+    pub(crate) proxy: Option<Arc<ChaosProxy>>,
     pub(crate) data: PathBuf,
     pub(crate) control: Control,
     log: PathBuf,
@@ -45,7 +50,13 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    pub(crate) fn new(name: String, address: Ipv4Addr, port: u16, directory: &Path) -> Self {
+    pub(crate) fn new(
+        name: String,
+        (address, public): (Ipv4Addr, Ipv4Addr),
+        port: u16,
+        proxy: Option<Arc<ChaosProxy>>,
+        directory: &Path,
+    ) -> Self {
         let last = address.octets()[3];
         let basics = [
             ("listen_addresses", address.to_string()),
@@ -55,7 +66,9 @@ impl Instance {
         Self {
             name,
             address,
+            public,
             port,
+            proxy,
             data: directory.join(last.to_string()),
             log: directory.join(format!("{last}.log")),
             control: Control::new(address, port),
@@ -120,6 +133,9 @@ impl Instance {
             KitError::Io { action, source }
         })?;
         *guarded(&self.child) = Some(child);
+        if let Some(proxy) = &self.proxy {
+            proxy.server_starts();
+        }
         Ok(())
     }
 
@@ -135,7 +151,10 @@ impl Instance {
             let lines: Vec<&str> = status.lines().map(str::trim).collect();
             let own = pid.as_raw_nonzero().to_string();
             Ok(lines.first() == Some(&own.as_str()) && lines.get(7) == Some(&"ready"))
-        })
+        })?;
+        let listen = |proxy: &Arc<ChaosProxy>| proxy.server_runs();
+        let listening = self.proxy.as_ref().map_or(Ok(()), listen);
+        listening.map_err(KitError::io(format!("let the proxy of {} listen", self.name)))
     }
 
     /// The postmaster's process, if it runs.
@@ -159,6 +178,7 @@ impl Instance {
         // A dying process holds its sockets until it is gone.
         let _ = crate::wait_until(START_LIMIT, || process::inside(&self.data).is_empty());
         self.control.forget();
+        self.tell_proxy_of_end();
     }
 
     /// A fast shutdown; an immediate one when that takes too long.
@@ -167,6 +187,7 @@ impl Instance {
         for (signal, limit) in [(Signal::INT, START_LIMIT), (Signal::QUIT, START_LIMIT)] {
             self.signal_postmaster(signal);
             if crate::wait_until(limit, || self.pid().is_none()) {
+                self.tell_proxy_of_end();
                 return Ok(());
             }
         }
@@ -223,6 +244,14 @@ impl Instance {
     fn signal_postmaster(&self, signal: Signal) {
         if let Some(pid) = self.pid() {
             process::signal(pid, signal);
+        }
+    }
+
+    /// From now on clients are refused, as they would be without a proxy.
+    fn tell_proxy_of_end(&self) {
+        if let Some(proxy) = &self.proxy {
+            // Closing a socket does not fail.
+            let _ = proxy.server_ended(SocketAddr::from((self.address, self.port)));
         }
     }
 

@@ -23,6 +23,7 @@
 
 mod account;
 mod builder;
+pub mod chaos;
 mod cluster;
 mod control;
 mod error;

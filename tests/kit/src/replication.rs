@@ -15,7 +15,7 @@ impl PgCluster {
     pub(crate) fn names_of(&self, readers: &[usize]) -> String {
         let state = self.read_state();
         let addresses: Vec<Ipv4Addr> =
-            readers.iter().map(|index| state.slots[*index].instance.address).collect();
+            readers.iter().map(|index| state.slots[*index].instance.public).collect();
         settings::synchronous(&addresses)
     }
 
@@ -68,7 +68,7 @@ impl PgCluster {
     /// Lets one reader follow `writer`, without waiting.
     pub(crate) fn point(&self, reader: usize, writer: usize) -> Result<(), KitError> {
         let (reader, writer) = (self.instance(reader)?, self.instance(writer)?);
-        let target = settings::primary_conninfo(writer.address, writer.port, reader.address);
+        let target = settings::primary_conninfo(writer.address, writer.port, reader.public);
         reader.set("primary_conninfo", target);
         reader.apply()
     }
@@ -111,7 +111,7 @@ impl PgCluster {
         let mut missing = Vec::new();
         for reader in readers {
             let instance = self.instance(*reader)?;
-            let listed = known.contains(&instance.address.to_string());
+            let listed = known.contains(&instance.public.to_string());
             if !listed || instance.control.rows(&question)?.is_empty() {
                 missing.push(*reader);
             }

@@ -59,7 +59,7 @@ pub(crate) fn render(settings: &BTreeMap<String, String>) -> String {
 
 /// How the reader at `reader` reaches the writer: short timeouts, so that it leaves a dead one.
 ///
-/// The application name is the reader's address, as managed services and operators do it: it is
+/// The application name is the address where clients reach the reader, as managed services and operators do it: it is
 /// what `synchronous_standby_names` and `pg_stat_replication` know the reader by.
 pub(crate) fn primary_conninfo(writer: Ipv4Addr, port: u16, reader: Ipv4Addr) -> String {
     format!(

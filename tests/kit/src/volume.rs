@@ -46,7 +46,7 @@ pub(crate) fn publish(directory: &Path, state: &State) -> Result<(), KitError> {
         .map(|slot| {
             json!({
                 "server_id": slot.instance.name,
-                "address": slot.instance.address.to_string(),
+                "address": slot.instance.public.to_string(),
                 "session": slot.session,
                 "writer": slot.role == Role::Writer,
                 "alive": slot.presence == Presence::Running,

@@ -1,6 +1,7 @@
 //! The kit against its own promises, with real servers.
 
 mod aurora;
+mod chaos;
 mod cleanup;
 mod faults;
 mod roles;
