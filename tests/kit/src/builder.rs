@@ -32,6 +32,7 @@ pub struct Builder {
     pub(crate) aurora: bool,
     pub(crate) port: u16,
     proxies: bool,
+    seed: u64,
     settings: Vec<(String, String)>,
 }
 
@@ -43,6 +44,7 @@ impl Builder {
             aurora: false,
             port: 5432,
             proxies: false,
+            seed: 0,
             settings: Vec::new(),
         }
     }
@@ -90,6 +92,13 @@ impl Builder {
     #[must_use]
     pub fn behind_proxies(mut self) -> Self {
         self.proxies = true;
+        self
+    }
+
+    /// What is random about the proxies, such as jitter, comes from this number; 0 if not set.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
         self
     }
 
@@ -212,6 +221,8 @@ impl PgCluster {
         let start = || -> io::Result<ChaosProxy> {
             let proxy = ChaosProxy::start_on(Arc::clone(reactor), listen, server)?;
             proxy.server_ended(server)?;
+            // Not the same for all instances.
+            proxy.seed(self.options.seed.wrapping_add(index as u64));
             Ok(proxy)
         };
         let proxy = start().map_err(KitError::io(format!("start the proxy at {listen}")))?;

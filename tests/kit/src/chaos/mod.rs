@@ -4,15 +4,22 @@
 //! `tc netem` do, without privileges, and what they cannot do, because it knows the framing of
 //! PostgreSQL's protocol.
 
+mod dialogue;
 mod door;
+mod edit;
 mod fault;
 mod flow;
+mod frame;
+mod kept;
+mod mishap;
 mod proxy;
 mod pump;
 mod reactor;
+mod shape;
 mod stats;
 
 pub use fault::{Direction, Fault};
+pub use mishap::{Aim, Armed, Loss, Mishap};
 pub use proxy::ChaosProxy;
 pub(crate) use reactor::Reactor;
 pub use stats::ProxyStats;

@@ -10,8 +10,9 @@ use tokio::sync::watch;
 
 use super::door::Door;
 use super::fault::{Greeting, Plan};
+use super::mishap::Arsenal;
 use super::stats::Tally;
-use super::{Fault, ProxyStats, Reactor, flow};
+use super::{Aim, Armed, Fault, Loss, Mishap, ProxyStats, Reactor, flow};
 use crate::guarded;
 use crate::instance::START_LIMIT;
 
@@ -51,6 +52,8 @@ pub struct ChaosProxy {
 pub(crate) struct Shared {
     pub(crate) plan: watch::Sender<Plan>,
     pub(crate) tally: Arc<Tally>,
+    pub(crate) arsenal: Arsenal,
+    random: Mutex<fastrand::Rng>,
     target: Mutex<SocketAddr>,
     door: Door,
     /// What the door does now; held during a change.
@@ -75,6 +78,8 @@ impl ChaosProxy {
         let shared = Arc::new(Shared {
             plan: watch::Sender::new(Plan::default()),
             tally: Arc::default(),
+            arsenal: Arsenal::default(),
+            random: Mutex::new(fastrand::Rng::with_seed(0)),
             target: Mutex::new(target),
             door: Door::open(listen, reactor.handle())?,
             greeting: Mutex::new(Greeting::Accept),
@@ -134,6 +139,29 @@ impl ChaosProxy {
         self.shared.plan.send_modify(|plan| plan.resets += 1);
     }
 
+    /// Ends the answers of every open connection in an orderly way: the client sees the end of
+    /// the stream, while what it sends still reaches the server.
+    pub fn half_close(&self) {
+        self.shared.plan.send_modify(|plan| plan.half_closes += 1);
+    }
+
+    /// Lets a mishap happen to the next message, answer or request that meets the aim, once.
+    /// Several wait for theirs, the oldest first.
+    pub fn arm(&self, mishap: Mishap, aim: Aim) -> Armed {
+        self.shared.arsenal.arm(mishap, aim)
+    }
+
+    /// Lets the next `COMMIT` take effect and its answer never arrive: the client cannot know.
+    pub fn swallow_commit_reply(&self, then: Loss) -> Armed {
+        self.arm(Mishap::LoseAnswer(then), Aim::Commit)
+    }
+
+    /// What is random about the connections accepted from now on comes from this number; from 0
+    /// if it is never set.
+    pub fn seed(&self, seed: u64) {
+        *guarded(&self.shared.random) = fastrand::Rng::with_seed(seed);
+    }
+
     /// What has passed so far.
     #[must_use]
     pub fn stats(&self) -> ProxyStats {
@@ -186,6 +214,11 @@ impl ChaosProxy {
 impl Shared {
     pub(crate) fn target(&self) -> SocketAddr {
         *guarded(&self.target)
+    }
+
+    /// What is random about one connection.
+    pub(crate) fn random(&self) -> fastrand::Rng {
+        guarded(&self.random).fork()
     }
 
     fn change(

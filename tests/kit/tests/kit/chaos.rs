@@ -1,5 +1,8 @@
 //! What a client sees of a disturbed way to its server.
 
+mod mishaps;
+mod slow;
+
 use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::sync::Arc;
