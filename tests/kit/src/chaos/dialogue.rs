@@ -68,9 +68,14 @@ impl Dialogue {
         }
     }
 
-    /// The next mark in what the server sends.
+    /// The next mark in what the server sends. Its answer about encryption is no message.
     pub(crate) fn hear_server(&mut self, bytes: &[u8], at: &mut usize) -> Option<Mark> {
-        let mark = self.server.next(bytes, at)?;
+        let mut mark = self.server.next(bytes, at)?;
+        if self.server.framing() == Framing::EncryptionAnswer
+            && let Mark::Header { .. } = mark
+        {
+            mark = self.server.next(bytes, at)?;
+        }
         if let Mark::End { tag: ENCRYPTION_ANSWER, body, .. } = &mark {
             let (client, server) = match body.as_slice() {
                 b"S" => (Framing::Records, Framing::Records),

@@ -121,10 +121,10 @@ fn in_an_encrypted_connection_records_are_met() {
     let (mut editor, arsenal) = (Editor::new(fastrand::Rng::new()), Arsenal::default());
     let request = [0, 0, 0, 8, 4, 210, 22, 47];
     assert!(editor.request(&request, &arsenal).asks_for_tls);
+    arsenal.arm(Mishap::ResetInMessage, Aim::Any);
     assert_eq!(&*editor.answer(b"S", &arsenal).bytes, b"S");
     let record = [23, 3, 3, 0, 4, b'Q', 0, 0, 0];
     assert_eq!(&*editor.request(&record, &arsenal).bytes, record);
-    arsenal.arm(Mishap::ResetInMessage, Aim::Any);
     let edited = editor.answer(&record, &arsenal);
     assert_eq!((&*edited.bytes, edited.then), (&record[..7], Then::Lose(Loss::Reset)));
 }
