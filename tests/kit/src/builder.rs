@@ -2,15 +2,14 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::io;
-use std::net::Ipv4Addr;
 use std::path::Path;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use crate::account::Account;
-use crate::chaos::{ChaosProxy, Reactor};
+use crate::chaos::Reactor;
 use crate::guard::Guard;
 use crate::home::{self, Home};
 use crate::install::Install;
@@ -32,7 +31,7 @@ pub struct Builder {
     pub(crate) aurora: bool,
     pub(crate) port: u16,
     proxies: bool,
-    seed: u64,
+    pub(crate) seed: u64,
     settings: Vec<(String, String)>,
 }
 
@@ -128,6 +127,7 @@ impl Builder {
         let state = State { slots: Vec::new(), lie: TopologyLie::default() };
         let reactor = self.proxies.then(Reactor::start).transpose();
         let mut cluster = PgCluster {
+            endpoints: AtomicUsize::new(0),
             reactor: reactor.map_err(KitError::io("start the proxies"))?.map(Arc::new),
             verbs: Mutex::new(()),
             state: RwLock::new(state),
@@ -204,29 +204,6 @@ impl PgCluster {
             session: volume::session(),
             seen: SystemTime::now(),
         })
-    }
-}
-
-impl PgCluster {
-    /// The proxy before an instance that does not run yet, and its address.
-    fn new_proxy(
-        &self,
-        index: usize,
-        server: Ipv4Addr,
-    ) -> Result<Option<(Ipv4Addr, Arc<ChaosProxy>)>, KitError> {
-        let Some(reactor) = &self.reactor else { return Ok(None) };
-        let full = || KitError::misuse(index, "a cluster behind proxies has at most 100 instances");
-        let public = self.home.proxy_address(index).ok_or_else(full)?;
-        let [listen, server] = [public, server].map(|ip| (ip, self.options.port).into());
-        let start = || -> io::Result<ChaosProxy> {
-            let proxy = ChaosProxy::start_on(Arc::clone(reactor), listen, server)?;
-            proxy.server_ended(server)?;
-            // Not the same for all instances.
-            proxy.seed(self.options.seed.wrapping_add(index as u64));
-            Ok(proxy)
-        };
-        let proxy = start().map_err(KitError::io(format!("start the proxy at {listen}")))?;
-        Ok(Some((public, Arc::new(proxy))))
     }
 }
 

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::process::Command;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use postgres::Client;
 
-use crate::chaos::{ChaosProxy, Reactor};
+use crate::chaos::Reactor;
 use crate::guard::Guard;
 use crate::home::Home;
 use crate::instance::{Instance, Tools};
@@ -24,6 +25,8 @@ pub struct PgCluster {
     pub(crate) state: RwLock<State>,
     /// Moves the bytes of the proxies, if there are any.
     pub(crate) reactor: Option<Arc<Reactor>>,
+    /// How many have been started.
+    pub(crate) endpoints: AtomicUsize,
     pub(crate) options: Builder,
     pub(crate) tools: Tools,
     pub(crate) home: Home,
@@ -66,17 +69,6 @@ impl PgCluster {
     pub fn direct_url(&self, index: usize) -> String {
         let instance = &self.read_state().slots[index].instance;
         format!("postgres://app:{PASSWORD}@{}:{}/app", instance.address, instance.port)
-    }
-
-    /// The proxy before one instance of a cluster that was started
-    /// [`behind_proxies`](Builder::behind_proxies).
-    ///
-    /// # Panics
-    /// If the cluster was not, or if there was never an instance with this index.
-    #[must_use]
-    pub fn proxy(&self, index: usize) -> Arc<ChaosProxy> {
-        let proxy = self.read_state().slots[index].instance.proxy.clone();
-        proxy.expect("the cluster was started behind proxies")
     }
 
     /// Address and port of one instance, where clients connect.

@@ -33,6 +33,7 @@ mod home;
 mod install;
 mod instance;
 mod process;
+mod proxies;
 mod replication;
 mod settings;
 mod spawner;

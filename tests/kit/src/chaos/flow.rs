@@ -1,13 +1,14 @@
 //! One connection of a client, and the proxy's own one to the server.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -111,20 +112,25 @@ async fn reach(
     mut plan: watch::Receiver<Plan>,
 ) -> Option<TcpStream> {
     plan.wait_for(|plan| !plan.stalls_handshakes()).await.ok()?;
-    let connect = timeout(CONNECT_LIMIT, TcpStream::connect(shared.target()));
+    let connect = timeout(CONNECT_LIMIT, connect(shared.target()));
     let server = connect.await.unwrap_or_else(|late| Err(late.into()));
-    let nodelay = |server: TcpStream| {
-        client.set_nodelay(true)?;
-        server.set_nodelay(true)?;
-        Ok::<_, io::Error>(server)
-    };
-    match server.and_then(nodelay) {
+    match server.and_then(|server| client.set_nodelay(true).map(|()| server)) {
         Ok(server) => Some(server),
         Err(_) => {
             audible(&mut plan).await;
             None
         }
     }
+}
+
+async fn connect(target: SocketAddr) -> io::Result<TcpStream> {
+    let socket = if target.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // One that is given up in between is reset, too.
+    SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
+    let server = socket.connect(target).await?;
+    SockRef::from(&server).set_linger(None)?;
+    server.set_nodelay(true)?;
+    Ok(server)
 }
 
 /// Forwards both ways; was the connection broken off by one side?

@@ -1,20 +1,19 @@
 //! What a client sees of a disturbed way to its server.
 
 mod mishaps;
+mod random;
 mod slow;
 mod tls;
 
 use std::io::ErrorKind;
 use std::net::TcpStream;
-use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
 use postgres::{Client, Config, NoTls};
-use test_kit::chaos::{Aim, Armed, ChaosProxy, Direction, Fault, Loss, Mishap};
+use test_kit::chaos::{ChaosProxy, Direction, Fault};
 use test_kit::{PgCluster, wait_until};
 
 use crate::{SOON, assert_shows};
@@ -195,21 +194,46 @@ fn reset_all_resets_the_connections_that_are_open_and_no_later_one() {
 
 #[test]
 fn a_cluster_endpoint_moves_for_new_connections_only() {
-    let (cluster, _proxy) = proxied(2);
-    let [first, second] = [0, 1].map(|index| cluster.proxy(index).target());
-    let endpoint = ChaosProxy::start(([127, 0, 0, 1], 0), first).expect("an endpoint");
-    let connect = || {
-        let url = format!("postgres://app:{}@{}/app", test_kit::PASSWORD, endpoint.address());
-        Client::connect(&url, NoTls).expect("a connection")
-    };
-    let mut old = connect();
-    endpoint.set_target(second).expect("another target");
-    assert!(crate::in_recovery(&mut connect()));
+    let (cluster, proxy) = proxied(2);
+    let endpoint = cluster.endpoint(0).expect("an endpoint");
+    assert_eq!(endpoint.address().port(), cluster.address(0).1);
+    let url = format!("postgres://app:{}@{}/app", test_kit::PASSWORD, endpoint.address());
+    let connect = || Client::connect(&url, NoTls);
+    let mut old = connect().expect("a connection");
+    assert_eq!(proxy.stats().open, 1, "through the instance's proxy");
+    endpoint.set_target(cluster.address(1)).expect("another target");
+    assert!(crate::in_recovery(&mut connect().expect("a connection")));
     assert!(!crate::in_recovery(&mut old));
     cluster.stop(1).expect("a stop");
-    let url = format!("postgres://app:{}@{}/app", test_kit::PASSWORD, endpoint.address());
-    let error = Client::connect(&url, NoTls).err().expect("no server");
+    let error = connect().err().expect("no server");
     assert_eq!(io_kind(&error), Some(ErrorKind::ConnectionReset), "{error:?}");
+    endpoint.set_target(cluster.address(0)).expect("the first target");
+    assert!(!crate::in_recovery(&mut connect().expect("a connection")));
+}
+
+#[test]
+fn the_verbs_can_be_called_from_asynchronous_code() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+        let target = listener.local_addr().expect("an address");
+        let proxy = ChaosProxy::start(([127, 0, 0, 1], 0), target).expect("a proxy");
+        let connect = || tokio::net::TcpStream::connect(proxy.address());
+        proxy.set(Fault::Blackhole(Direction::Both)).expect("a fault");
+        tokio::time::timeout(SILENCE, connect()).await.expect_err("no answer");
+        proxy.set(Fault::Refuse).expect("a fault");
+        assert_eq!(connect().await.expect_err("refused").kind(), ErrorKind::ConnectionRefused);
+        proxy.heal().expect("healed");
+        let client = connect().await.expect("a connection");
+        let (server, _) = listener.accept().await.expect("a connection");
+        proxy.reset_all();
+        for stream in [client, server] {
+            let end = tokio::time::timeout(SOON, stream.readable()).await;
+            end.expect("in time").expect("an event");
+            let error = stream.try_read(&mut [0]).expect_err("a reset");
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        }
+    });
 }
 
 #[test]
@@ -227,86 +251,4 @@ fn connections_and_bytes_are_counted() {
     drop(clients);
     assert!(wait_until(SOON, || proxy.stats().open == 0));
     assert_eq!(proxy.stats().most_open, 5);
-}
-
-/// What every client does in [`faults_in_any_order_leave_no_connection_behind`].
-fn work(config: &Config, id: i32) -> Result<(), postgres::Error> {
-    let mut client = config.connect(NoTls)?;
-    client.batch_execute(&format!("{} ON CONFLICT DO NOTHING", insert(id)))?;
-    client.query_one("SELECT count(*), max(repeat('x', 20000)) FROM t", &[]).map(drop)
-}
-
-#[test]
-fn faults_in_any_order_leave_no_connection_behind() {
-    let (cluster, proxy) = proxied(1);
-    let mut random = fastrand::Rng::with_seed(42);
-    let stop = AtomicBool::new(false);
-    let served = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        for id in 0..8 {
-            let mut config = config(&cluster, 0);
-            let (stop, served) = (&stop, &served);
-            scope.spawn(move || {
-                config.connect_timeout(Duration::from_millis(200));
-                while !stop.load(Ordering::Relaxed) {
-                    served.fetch_add(usize::from(work(&config, id).is_ok()), Ordering::Relaxed);
-                }
-            });
-        }
-        let mut armed = Vec::new();
-        for _ in 0..80 {
-            armed.extend(disturb(&proxy, &mut random));
-            let before = served.load(Ordering::Relaxed);
-            // Until something gets through, which most faults prevent.
-            let _ = wait_until(Duration::from_millis(40), || {
-                served.load(Ordering::Relaxed) > before + 1
-            });
-        }
-        armed.iter().for_each(Armed::disarm);
-        proxy.heal().expect("healed");
-        // Those that a mishap has silenced.
-        proxy.reset_all();
-        let before = served.load(Ordering::Relaxed);
-        let mut direct = cluster.client(0).expect("a connection");
-        let all: Vec<i32> = (0..8).collect();
-        let recovered = wait_until(SOON, || {
-            served.load(Ordering::Relaxed) > before + 20 && crate::ids(&mut direct) == all
-        });
-        stop.store(true, Ordering::Relaxed);
-        let happened = armed.iter().filter(|armed| armed.has_happened()).count();
-        println!("{before} served, {happened} of {} mishaps, {:?}", armed.len(), proxy.stats());
-        assert!(recovered && happened > 0, "{:?}", proxy.stats());
-    });
-    assert!(wait_until(SOON, || proxy.stats().open == 0), "{:?}", proxy.stats());
-}
-
-/// Sets one of the faults, or does one of the verbs.
-fn disturb(proxy: &ChaosProxy, random: &mut fastrand::Rng) -> Option<Armed> {
-    let loss = *random.choice([Loss::Reset, Loss::Silence].iter()).expect("not empty");
-    let short = Duration::from_millis(5);
-    let narrow = NonZeroU32::new(50_000).expect("not zero");
-    let mut armed = None;
-    let set = match random.u8(0..14) {
-        0 => proxy.set(Fault::Blackhole(Direction::Both)),
-        1 => proxy.set(Fault::Blackhole(Direction::ToClient)),
-        2 => proxy.set(Fault::Refuse),
-        3 => proxy.set(Fault::StallHandshake),
-        4 => proxy.add(Fault::Latency { delay: short, jitter: short }),
-        5 => proxy.add(Fault::Bandwidth { bytes_per_second: narrow }),
-        6 => proxy.set(Fault::ForgetIdle { after: short, then: loss }),
-        verb => {
-            match verb {
-                7 => armed = Some(proxy.arm(Mishap::ResetInMessage, Aim::Any)),
-                8 => armed = Some(proxy.arm(Mishap::TruncateMessage, Aim::Any)),
-                9 => armed = Some(proxy.arm(Mishap::Garbage, Aim::Any)),
-                10 => armed = Some(proxy.arm(Mishap::LoseAnswer(loss), Aim::Any)),
-                11 => armed = Some(proxy.arm(Mishap::LoseRequest(loss), Aim::Any)),
-                12 => proxy.half_close(),
-                _ => proxy.reset_all(),
-            }
-            proxy.heal()
-        }
-    };
-    set.expect("a fault");
-    armed
 }
