@@ -58,8 +58,8 @@ pub struct Armed {
 }
 
 impl Armed {
-    /// Has it happened? True once the bytes that arrive have been sent, and the server has
-    /// answered in the case of [`Mishap::LoseAnswer`].
+    /// Has it happened? True from the moment before the client can see it, and not before the
+    /// server has answered in the case of [`Mishap::LoseAnswer`].
     #[must_use]
     pub fn has_happened(&self) -> bool {
         self.shot.done.load(Ordering::Acquire)

@@ -99,6 +99,11 @@ impl Pump<'_> {
             self.plan.wait_for(answered).await.map_err(|_| Broken::Off)?;
         }
         let Edited { bytes, then, shot, .. } = edited;
+        if let Some(shot) = shot {
+            // Told before the client can see it: who sees the error finds that it has happened.
+            self.audible().await?;
+            shot.done();
+        }
         if self.way.is_empty() && !self.plan.borrow().is_slow() {
             self.write(&bytes).await?;
         } else {
@@ -110,9 +115,6 @@ impl Pump<'_> {
                 due(Some(arrival)).await;
                 self.arrive().await?;
             }
-        }
-        if let Some(shot) = shot {
-            shot.done();
         }
         match then {
             Then::Lose(loss) => self.lose(loss).await,
