@@ -3,6 +3,7 @@
 //! Both are run in turn, in short rounds of the same length, and compared round by round: what
 //! disturbs one disturbs the other.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 /// What a comparison found.
@@ -14,6 +15,28 @@ pub struct Comparison {
     pub baseline: Duration,
     /// Median over the rounds of ours divided by the baseline.
     pub ratio: f64,
+    /// The quartiles below and above that median.
+    pub spread: (f64, f64),
+}
+
+impl Comparison {
+    /// The same rounds, for work of which one operation was really `count` of them.
+    ///
+    /// # Panics
+    ///
+    /// When `count` is zero.
+    #[must_use]
+    pub fn divided_by(self, count: u32) -> Self {
+        Self { ours: self.ours / count, baseline: self.baseline / count, ..self }
+    }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (low, high) = self.spread;
+        write!(f, "ours {:>8.2?}  baseline {:>8.2?}  ", self.ours, self.baseline)?;
+        write!(f, "ratio {:.3} ({low:.3} to {high:.3})", self.ratio)
+    }
 }
 
 /// Runs `ours` and `baseline` in turn, `rounds` times `operations` each.
@@ -43,10 +66,12 @@ pub fn compare(
             results.push((a / operations, b / operations, a.as_secs_f64() / b.as_secs_f64()));
         }
     }
+    let ratios = || results.iter().map(|result| result.2);
     Comparison {
-        ours: median(results.iter().map(|result| result.0)),
-        baseline: median(results.iter().map(|result| result.1)),
-        ratio: median(results.iter().map(|result| result.2)),
+        ours: quartile(2, results.iter().map(|result| result.0)),
+        baseline: quartile(2, results.iter().map(|result| result.1)),
+        ratio: quartile(2, ratios()),
+        spread: (quartile(1, ratios()), quartile(3, ratios())),
     }
 }
 
@@ -58,8 +83,9 @@ fn time(operations: u32, work: &mut impl FnMut()) -> Duration {
     started.elapsed()
 }
 
-fn median<T: PartialOrd + Copy>(values: impl Iterator<Item = T>) -> T {
+/// The quartile of that number; the second one is the median.
+fn quartile<T: PartialOrd + Copy>(number: usize, values: impl Iterator<Item = T>) -> T {
     let mut values: Vec<T> = values.collect();
     values.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
-    values[values.len() / 2]
+    values[values.len() * number / 4]
 }

@@ -44,10 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let (mut a, mut b) = (0, 0);
             let found =
                 compare(ROUNDS, OPERATIONS, || select(&ours, &mut a), || select(&baseline, &mut b));
-            println!(
-                "  pool of {size}, against {name:25} ours {:>8.2?}  baseline {:>8.2?}  ratio {:.3}",
-                found.ours, found.baseline, found.ratio
-            );
+            println!("  pool of {size}, against {name:25} {found}");
         }
     }
     Ok(())
