@@ -3,6 +3,8 @@
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+#[cfg(feature = "async-postgres")]
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aurora_core::Cluster;
@@ -17,6 +19,9 @@ use diesel::query_builder::{QueryBuilder, QueryFragment, QueryId};
 #[derive(Default)]
 pub(crate) struct Intents {
     known: HashMap<TypeId, Classification, BuildHasherDefault<TypeIdHasher>>,
+    /// The SQL of query types, where it was asked for.
+    #[cfg(feature = "async-postgres")]
+    texts: HashMap<TypeId, Arc<str>, BuildHasherDefault<TypeIdHasher>>,
     /// Of which state of the refusals this is.
     refusals: u64,
 }
@@ -61,6 +66,28 @@ impl Intents {
         let classification = cluster.classify(&render::<DB, T>(source)?);
         self.known.insert(key, classification);
         Ok(classification)
+    }
+}
+
+#[cfg(feature = "async-postgres")]
+impl Intents {
+    /// The SQL of a query, without its bind values; `is_stable` is what Diesel says of this query:
+    /// one prepared statement serves all of its type. So then the SQL is rendered once.
+    pub(crate) fn text<DB, T>(&mut self, source: &T, is_stable: bool) -> QueryResult<Arc<str>>
+    where
+        DB: Backend + Default,
+        DB::QueryBuilder: Default,
+        T: QueryFragment<DB> + QueryId,
+    {
+        let Some(key) = T::query_id().filter(|_| is_stable) else {
+            return Ok(render::<DB, T>(source)?.into());
+        };
+        if let Some(text) = self.texts.get(&key) {
+            return Ok(Arc::clone(text));
+        }
+        let text: Arc<str> = render::<DB, T>(source)?.into();
+        self.texts.insert(key, Arc::clone(&text));
+        Ok(text)
     }
 }
 

@@ -19,6 +19,7 @@ use diesel_async::{
 use futures_core::future::BoxFuture;
 
 use super::builder::TransactionBuilder;
+use super::collect::{count_of, load_of};
 use super::lease::lost;
 use super::manager::{AuroraConnectionManager, Shared};
 use super::physical::{Done, PgRow, PgRows, Physical};
@@ -259,9 +260,10 @@ impl AsyncConnectionCore for AuroraConnection {
         T::Query: QueryFragment<Pg> + QueryId + 'query,
     {
         let collected = self.collect(&source.as_query());
+        let load = load_of::<T::Query>();
         Box::pin(async move {
             let (classification, query) = collected?;
-            let statement = Statement { classification, work: Work::Load(query) };
+            let statement = Statement { classification, work: Work::Load(query, load) };
             match self.run(statement).await? {
                 Done::Rows { ahead, rest } => Ok(Rows::new(ahead, rest, self, classification)),
                 Done::Batch | Done::Count(_) => Err(Error::NotFound),
@@ -277,9 +279,10 @@ impl AsyncConnectionCore for AuroraConnection {
         T: QueryFragment<Pg> + QueryId + 'query,
     {
         let collected = self.collect(&source);
+        let count = count_of::<T>();
         Box::pin(async move {
             let (classification, query) = collected?;
-            let statement = Statement { classification, work: Work::Count(query) };
+            let statement = Statement { classification, work: Work::Count(query, count) };
             match self.run(statement).await? {
                 Done::Count(count) => Ok(count),
                 Done::Batch | Done::Rows { .. } => Err(Error::NotFound),

@@ -12,7 +12,7 @@ use futures_core::stream::BoxStream;
 use futures_util::StreamExt as _;
 use tokio::task::AbortHandle;
 
-use super::collect::Collected;
+use super::collect::{Collected, Load};
 use super::statement::{Statement, Work};
 use super::types::Types;
 
@@ -84,12 +84,12 @@ impl Physical {
                 self.connection.batch_execute(sql).await?;
                 Ok(Done::Batch)
             }
-            Work::Count(query) => {
+            Work::Count(query, count) => {
                 let resolved = self.types.resolve(query, &mut self.connection).await?;
                 let query = resolved.as_ref().unwrap_or(query);
-                Ok(Done::Count(self.connection.execute_returning_count(query).await?))
+                Ok(Done::Count(count(query, &mut self.connection).await?))
             }
-            Work::Load(query) => self.load(query, &statement.classification).await,
+            Work::Load(query, load) => self.load(query, *load, &statement.classification).await,
         }
     }
 
@@ -99,6 +99,7 @@ impl Physical {
     async fn load(
         &mut self,
         query: &Collected,
+        load: Load,
         classification: &Classification,
     ) -> QueryResult<Done> {
         let enough = match classification.verdict() {
@@ -106,7 +107,7 @@ impl Physical {
             Verdict::Session | Verdict::Transaction(_) | Verdict::Write => usize::MAX,
         };
         let resolved = self.types.resolve(query, &mut self.connection).await?;
-        let mut rows = self.connection.load(resolved.as_ref().unwrap_or(query)).await?;
+        let mut rows = load(resolved.as_ref().unwrap_or(query), &mut self.connection).await?;
         let mut ahead = VecDeque::new();
         while ahead.len() < enough {
             match rows.next().await {

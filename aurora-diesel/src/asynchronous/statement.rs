@@ -5,7 +5,7 @@ use diesel::QueryResult;
 use diesel::pg::Pg;
 use diesel::query_builder::{QueryFragment, QueryId};
 
-use super::collect::Collected;
+use super::collect::{Collected, Count, Load};
 use super::connection::AuroraConnection;
 
 /// What to run.
@@ -21,9 +21,9 @@ pub(crate) enum Work<'a> {
     /// A text, perhaps of several statements.
     Batch(&'a str),
     /// A query that says how many rows it touched.
-    Count(Collected),
+    Count(Collected, Count),
     /// A query that gives rows.
-    Load(Collected),
+    Load(Collected, Load),
 }
 
 impl Statement<'_> {
@@ -31,7 +31,7 @@ impl Statement<'_> {
     pub(crate) fn sql(&self) -> &str {
         match &self.work {
             Work::Batch(sql) => sql,
-            Work::Count(query) | Work::Load(query) => query.sql(),
+            Work::Count(query, _) | Work::Load(query, _) => query.sql(),
         }
     }
 
@@ -39,7 +39,7 @@ impl Statement<'_> {
     pub(crate) fn batch(&self) -> Option<&str> {
         match &self.work {
             Work::Batch(sql) => Some(sql),
-            Work::Count(_) | Work::Load(_) => None,
+            Work::Count(..) | Work::Load(..) => None,
         }
     }
 }
@@ -69,7 +69,9 @@ impl AuroraConnection {
     where
         T: QueryFragment<Pg> + QueryId,
     {
-        let collected = Collected::new(query)?;
+        let safe_to_cache = query.is_safe_to_cache_prepared(&Pg)?;
+        let sql = self.intents.text::<Pg, T>(query, safe_to_cache)?;
+        let collected = Collected::new(query, sql, safe_to_cache)?;
         let classification = if T::query_id().is_some() {
             self.intents.classify::<Pg, T>(query, &self.shared.cluster, &self.shared.refusals)?
         } else {
