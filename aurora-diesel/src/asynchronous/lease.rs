@@ -41,11 +41,12 @@ impl AuroraConnection {
             match self.lease_idle(need, deadline.began()) {
                 Found::Leased => return Ok(()),
                 Found::Nobody => {
-                    let found = self.shared.cluster.wait_for(need, deadline.at()).await;
+                    let waiting = self.shared.cluster.wait_for(need, deadline.at());
+                    let found = Box::pin(waiting).await;
                     found.map_err(|error| errors::from_core(&error))?;
                 }
                 Found::Unconnected(topology, instance) => {
-                    self.connect(&topology, &instance, deadline).await?;
+                    Box::pin(self.connect(&topology, &instance, deadline)).await?;
                     if self.lease.is_some() {
                         self.tell_lease();
                         return Ok(());

@@ -22,11 +22,15 @@ struct Failed {
     transaction_is_over: bool,
 }
 
+/// What happens seldom is boxed here, and where it waits for an instance: the future of every
+/// statement is allocated, and has the size of the largest thing it may have to wait for.
 impl AuroraConnection {
     /// Runs a statement where it belongs, and recovers where that is safe.
     pub(crate) async fn run(&mut self, mut statement: Statement<'_>) -> QueryResult<Done> {
         self.heal();
-        self.finish_leftover().await;
+        if self.leftover().is_some() {
+            Box::pin(self.finish_leftover()).await;
+        }
         let deadline = Deadline::of(&self.shared.cluster);
         let sql = statement.batch();
         let mut need = self.session.need(&statement.classification, sql, || deadline.began());
@@ -38,7 +42,7 @@ impl AuroraConnection {
                 Ok(done) => return Ok(done),
                 Err(failed) => {
                     let step = self.judge(&failed, &statement, need, deadline, &mut recovery);
-                    need = self.take(step, failed, &mut statement, deadline).await?;
+                    need = Box::pin(self.take(step, failed, &mut statement, deadline)).await?;
                 }
             }
         }
@@ -74,7 +78,7 @@ impl AuroraConnection {
                 let condition = if tells_condition(&error) && !ends {
                     Condition::Usable
                 } else {
-                    lease.condition().await
+                    Box::pin(lease.condition()).await
                 };
                 self.in_flight = None;
                 let transaction_is_over = ends && condition == Condition::Usable;

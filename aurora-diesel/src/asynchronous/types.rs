@@ -85,7 +85,7 @@ impl Types {
             let found = match self.0.get(name) {
                 Some(found) => *found,
                 None => {
-                    let found = ask(name, connection).await?;
+                    let found = Box::pin(ask(name, connection)).await?;
                     self.0.insert(name.clone(), found);
                     found
                 }
