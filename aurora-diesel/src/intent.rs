@@ -122,3 +122,34 @@ impl Hasher for TypeIdHasher {
         self.0 = hash;
     }
 }
+
+#[cfg(all(test, feature = "async-postgres"))]
+mod tests {
+    use diesel::pg::Pg;
+    use diesel::query_builder::AstPass;
+
+    use super::*;
+
+    struct Text(&'static str);
+
+    impl QueryFragment<Pg> for Text {
+        fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+            pass.push_sql(self.0);
+            Ok(())
+        }
+    }
+
+    impl QueryId for Text {
+        type QueryId = Self;
+    }
+
+    #[test]
+    fn the_text_of_a_type_is_kept_only_where_diesel_calls_it_stable() {
+        let mut intents = Intents::default();
+        let mut text = |sql, is_stable| intents.text::<Pg, _>(&Text(sql), is_stable).unwrap();
+        assert_eq!(&*text("unstable", false), "unstable");
+        assert_eq!(&*text("first", true), "first");
+        assert_eq!(&*text("other", true), "first");
+        assert_eq!(&*text("other", false), "other");
+    }
+}
