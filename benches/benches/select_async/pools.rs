@@ -48,7 +48,7 @@ pub(crate) async fn seaorm(url: &str, size: u32, check: bool) -> Result<Database
 /// diesel-async's manager, with a `validate` that keeps connections.
 ///
 /// diesel-async 0.9.2 returns "is broken" where mobc asks "is it valid", so that each check-in
-/// closes a sound connection: against that the layer would look a hundred times faster.
+/// closes a sound connection: that is no baseline to be compared with.
 pub(crate) struct Kept(Manager);
 
 #[mobc::async_trait]
