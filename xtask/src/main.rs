@@ -30,13 +30,21 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Run our adapters beside the stock pools of the same ORMs through the same faults
+    #[command(disable_help_flag = true)]
+    Compare {
+        /// Options of the comparison; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// Run everything that has to pass: format, lints, tests on real clusters, examples, documents
     Test,
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Demo { options } => demo(options),
+        Command::Demo { options } => program("aurora-demo", "the demo", options),
+        Command::Compare { options } => program("aurora-compare", "the comparison", options),
         Command::Test => test::run(),
     };
     match result {
@@ -48,11 +56,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn demo(options: Vec<String>) -> Result<(), StepError> {
+/// Builds a program of this workspace that needs real servers, and runs it.
+fn program(package: &str, name: &str, options: Vec<String>) -> Result<(), StepError> {
     if !options.iter().any(|option| option == "--help" || option == "-h") {
         packages::install_missing()?;
     }
-    eprintln!("building the demo");
-    Step::cargo("build").args(["--package", "aurora-demo"]).printing_to_stderr().run()?;
-    Step::cargo("run").args(["--quiet", "--package", "aurora-demo", "--"]).args(options).run()
+    eprintln!("building {name}");
+    Step::cargo("build").args(["--package", package]).printing_to_stderr().run()?;
+    Step::cargo("run").args(["--quiet", "--package", package, "--"]).args(options).run()
 }
