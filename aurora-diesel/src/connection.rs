@@ -11,6 +11,7 @@ use diesel::connection::{
     AnsiTransactionManager, CacheSize, Connection, ConnectionSealed, Instrumentation,
     SimpleConnection,
 };
+use diesel::pg::PgMetadataCache;
 use diesel::query_builder::{QueryFragment, QueryId};
 use diesel::result::{ConnectionError, ConnectionResult, QueryResult};
 
@@ -35,8 +36,7 @@ use crate::recover::Statement;
 /// The traits of Diesel are implemented as far as their bounds allow. What needs the physical
 /// connection (`COPY TO`, notifications, …) finds it behind [`AuroraConnection::writer`].
 /// `COPY FROM` wants the session itself: `copy.execute(&mut **pooled)`, because Diesel implements
-/// it for the connections of its own manager only. Not implemented are the traits behind
-/// `#[derive(MultiConnection)]`, which need a server before there is a connection to one.
+/// it for the connections of its own manager only.
 ///
 /// # Examples
 ///
@@ -72,6 +72,8 @@ pub struct AuroraConnection<C: Physical> {
     /// Whether connections have to be told of this session's instrumentation.
     pub(crate) instrumented: bool,
     pub(crate) cache_size: Option<CacheSize>,
+    /// The numbers of the user's types that were asked for through the session.
+    pub(crate) types: PgMetadataCache,
 }
 
 impl<C: Physical> AuroraConnection<C> {
@@ -89,6 +91,7 @@ impl<C: Physical> AuroraConnection<C> {
             instrumentation: Forward::default(),
             instrumented: false,
             cache_size: None,
+            types: PgMetadataCache::new(),
         }
     }
 
@@ -168,6 +171,7 @@ impl<C: Physical> AuroraConnection<C> {
         self.release();
         self.idle = AnsiTransactionManager::default();
         self.session.reset();
+        self.types = PgMetadataCache::new();
     }
 }
 

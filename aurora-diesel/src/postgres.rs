@@ -25,6 +25,7 @@ use crate::recover::Statement;
 
 mod conninfo;
 mod socket;
+mod types;
 
 impl Physical for PgConnection {}
 

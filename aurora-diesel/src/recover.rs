@@ -12,6 +12,7 @@ use aurora_core::{Complaint, Deadline, Lease, Need, Role};
 use diesel::connection::{
     AnsiTransactionManager, TransactionManager as _, TransactionManagerStatus,
 };
+use diesel::pg::PgMetadataCache;
 use diesel::result::{Error, QueryResult};
 
 use crate::connection::AuroraConnection;
@@ -173,6 +174,7 @@ impl<C: Physical> AuroraConnection<C> {
             lease.stats().broke();
         }
         self.dirty = false;
+        self.types = PgMetadataCache::new();
         let message = errors::driver_message(error);
         self.cluster().complain(&place.instance, place.epoch, Complaint::ConnectionLost, message);
     }

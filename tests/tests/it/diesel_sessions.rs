@@ -7,6 +7,7 @@ mod state;
 mod test_transactions;
 mod text;
 mod transactions;
+mod types;
 
 use aurora_tests::stand::Stand;
 use aurora_tests::{ITEMS, Session, items};
