@@ -129,14 +129,20 @@ impl LoadConnection<PgRowByRowLoadingMode> for AuroraConnection<PgConnection> {
                 Ok(cursor)
             }
             Err(error) => match errors::trouble(&error, false) {
-                trouble @ (Trouble::Lost | Trouble::NotSent) => {
+                Trouble::Lost => {
                     *dirty = true;
                     stats.broke();
                     let message = errors::driver_message(&error);
                     shared.cluster.complain(&instance, epoch, Complaint::ConnectionLost, message);
-                    let harmless = trouble == Trouble::NotSent || classification.rerunnable();
-                    let outcome = if harmless { Outcome::NotApplied } else { Outcome::Unknown };
+                    let is_read = classification.rerunnable();
+                    let outcome = if is_read { Outcome::NotApplied } else { Outcome::Unknown };
                     Err(errors::lost(&error, &instance, outcome))
+                }
+                // Either it broke, which the next statement on it will find, or this statement
+                // cannot be sent at all; nobody can ask while the cursor borrows it.
+                Trouble::NotSent => {
+                    *dirty = true;
+                    Err(error)
                 }
                 Trouble::Conflict | Trouble::ReadOnly | Trouble::Statement => Err(error),
             },

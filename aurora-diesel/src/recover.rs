@@ -10,7 +10,7 @@ use aurora_core::session::{Failure, Place, Recovery, Step, Trouble};
 use aurora_core::sql::{Classification, Verdict};
 use aurora_core::{Complaint, Deadline, Lease, Need, Role};
 use diesel::connection::{
-    AnsiTransactionManager, TransactionManager as _, TransactionManagerStatus,
+    AnsiTransactionManager, InstrumentationEvent, TransactionManager as _, TransactionManagerStatus,
 };
 use diesel::pg::PgMetadataCache;
 use diesel::result::{Error, QueryResult};
@@ -127,7 +127,10 @@ impl<C: Physical> AuroraConnection<C> {
         let is_broken = matches!(status, TransactionManagerStatus::InError);
         let place =
             Place { instance: lease.instance().clone(), epoch: lease.epoch(), role: lease.role() };
-        let trouble = errors::trouble(&error, is_broken);
+        let trouble = match errors::trouble(&error, is_broken) {
+            Trouble::NotSent if !is_broken && self.answers() => Trouble::Statement,
+            trouble => trouble,
+        };
         if matches!(trouble, Trouble::Lost | Trouble::NotSent) {
             self.lose_connection(&error, &place);
         }
@@ -166,6 +169,25 @@ impl<C: Physical> AuroraConnection<C> {
             Step::Fail => Err(error),
             Step::FailLost(outcome) => Err(errors::lost(&error, &place.instance, outcome)),
         }
+    }
+
+    /// Whether the connection works, asked because the driver could not send a statement on it: it
+    /// says that of a connection that broke unnoticed, and of a statement that the protocol has no
+    /// room for, such as one with more than 65535 values.
+    fn answers(&mut self) -> bool {
+        let Some(lease) = &mut self.lease else { return false };
+        // It is no statement of the user's.
+        lease.set_instrumentation(|_: InstrumentationEvent<'_>| ());
+        let answer = lease.batch_execute("SELECT 1");
+        lease.set_instrumentation(self.instrumentation.clone());
+        self.instrumented = true;
+        let status = AnsiTransactionManager::transaction_manager_status_mut(&mut **lease);
+        let is_broken = matches!(status, TransactionManagerStatus::InError);
+        // In a transaction that has failed already it answers with another error.
+        answer.map_or_else(
+            |error| errors::trouble(&error, is_broken) == Trouble::Statement,
+            |()| true,
+        )
     }
 
     /// The connection is gone, and those that were idle beside it are in doubt.

@@ -8,6 +8,7 @@ mod test_transactions;
 mod text;
 mod transactions;
 mod types;
+mod unsendable;
 
 use aurora_tests::stand::Stand;
 use aurora_tests::{ITEMS, Session, items};
