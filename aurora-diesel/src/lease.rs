@@ -24,13 +24,15 @@ impl<C: Physical> AuroraConnection<C> {
                 "the transaction was lost with its connection: roll back, and run all of it again",
             ));
         }
+        if self.session.is_free() { self.acquire_free(need, deadline) } else { self.stay() }
+    }
+
+    /// Keeps the connection that a transaction or session state binds the session to.
+    pub(crate) fn stay(&mut self) -> QueryResult<()> {
         if self.session.in_transaction() {
             return self.leased().map(|_| ());
         }
-        if self.session.is_pinned() {
-            return self.keep_pinned();
-        }
-        self.acquire_free(need, deadline)
+        self.keep_pinned()
     }
 
     /// Leases a connection to an instance that serves `need`, waiting for one if there is none.

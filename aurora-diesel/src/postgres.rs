@@ -24,6 +24,7 @@ use crate::manager::{Physical, sealed};
 use crate::recover::Statement;
 
 mod conninfo;
+mod notifications;
 mod socket;
 mod types;
 

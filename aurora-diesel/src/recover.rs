@@ -191,7 +191,7 @@ impl<C: Physical> AuroraConnection<C> {
     }
 
     /// The connection is gone, and those that were idle beside it are in doubt.
-    fn lose_connection(&mut self, error: &Error, place: &Place) {
+    pub(crate) fn lose_connection(&mut self, error: &Error, place: &Place) {
         if let Some(lease) = self.lease.take() {
             lease.stats().broke();
         }

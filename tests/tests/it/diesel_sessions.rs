@@ -3,6 +3,7 @@
 mod connections;
 mod extras;
 mod migrations;
+mod notifications;
 mod state;
 mod test_transactions;
 mod text;
