@@ -4,6 +4,8 @@
 
 #[path = "asynchronous/dropped.rs"]
 mod dropped;
+#[path = "asynchronous/errors.rs"]
+mod errors;
 #[path = "asynchronous/failover.rs"]
 mod failover;
 #[path = "asynchronous/ledger.rs"]

@@ -6,8 +6,11 @@ use std::time::Instant;
 
 use aurora_core::sql::{Classification, Verdict};
 use aurora_core::{Cluster, Error, ErrorKind, Instance, Outcome, PostgresDriver};
+use diesel::connection::InstrumentationEvent;
 use diesel::result::{DatabaseErrorKind, QueryResult};
-use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection as _};
+use diesel_async::{
+    AsyncConnection as _, AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection as _,
+};
 use futures_core::stream::BoxStream;
 use futures_util::StreamExt as _;
 use tokio::task::AbortHandle;
@@ -122,10 +125,13 @@ impl Physical {
     ///
     /// diesel-async gives one kind of error for "never sent" and "no answer", and no code with
     /// which a server says farewell; both are told apart here without a look at any words.
+    ///
+    /// No instrumentation sees this, nor anything after it until one is set again.
     pub(crate) async fn condition(&mut self) -> Condition {
         if self.is_closed() {
             return Condition::Closed;
         }
+        self.connection.set_instrumentation(|_: InstrumentationEvent<'_>| ());
         match self.connection.batch_execute("SELECT 1").await {
             Ok(()) => Condition::Usable,
             Err(diesel::result::Error::DatabaseError(

@@ -7,6 +7,7 @@ use aurora_core::session::{Failure, Place, Recovery, Step, Trouble};
 use aurora_core::sql::Verdict;
 use aurora_core::{Cluster, Complaint, Deadline, Need, Outcome};
 use diesel::result::{DatabaseErrorKind, Error, QueryResult};
+use diesel_async::AsyncConnection as _;
 
 use super::connection::AuroraConnection;
 use super::lease::lost;
@@ -78,13 +79,22 @@ impl AuroraConnection {
                 let condition = if tells_condition(&error) && !ends {
                     Condition::Usable
                 } else {
-                    Box::pin(lease.condition()).await
+                    Box::pin(self.condition()).await
                 };
                 self.in_flight = None;
                 let transaction_is_over = ends && condition == Condition::Usable;
                 Err(Failed { trouble: trouble(&error, condition), error, transaction_is_over })
             }
         }
+    }
+
+    /// How the connection is, asked past the session's instrumentation.
+    async fn condition(&mut self) -> Condition {
+        let Some(lease) = &mut self.lease else { return Condition::Closed };
+        let condition = lease.condition().await;
+        lease.connection.set_instrumentation(self.instrumentation.clone());
+        self.instrumented = true;
+        condition
     }
 
     /// Decides about a failure, and lets the session follow it.
