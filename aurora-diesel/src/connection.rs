@@ -33,10 +33,9 @@ use crate::recover::Statement;
 /// * A read that fails because its instance died is run again elsewhere. A write is never run
 ///   twice: when its connection was lost, [`crate::outcome`] says whether it was applied.
 ///
-/// The traits of Diesel are implemented as far as their bounds allow. What needs the physical
-/// connection (`COPY TO`, notifications, …) finds it behind [`AuroraConnection::writer`].
-/// `COPY FROM` wants the session itself: `copy.execute(&mut **pooled)`, because Diesel implements
-/// it for the connections of its own manager only.
+/// The traits of Diesel are implemented as far as their bounds allow; the crate's documentation
+/// lists what differs from Diesel's own connection. What needs the physical connection
+/// (`COPY TO`, …) finds it behind [`AuroraConnection::writer`].
 ///
 /// # Examples
 ///
