@@ -8,6 +8,7 @@ mod errors;
 mod executor;
 mod follow;
 mod held;
+mod inherent;
 mod options;
 mod pools;
 mod register;

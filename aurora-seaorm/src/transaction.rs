@@ -214,7 +214,16 @@ impl AuroraTransaction {
         T: Send,
         E: fmt::Display + fmt::Debug + Send,
     {
-        match callback(&self).await {
+        let result = callback(&self).await;
+        self.finish(result).await
+    }
+
+    /// Commits or rolls back, as the closure that ran in it wants it.
+    pub(crate) async fn finish<T, E>(self, result: Result<T, E>) -> Result<T, TransactionError<E>>
+    where
+        E: fmt::Display + fmt::Debug,
+    {
+        match result {
             Ok(value) => {
                 self.commit().await.map_err(TransactionError::Connection)?;
                 Ok(value)

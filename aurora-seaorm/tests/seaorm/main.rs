@@ -3,6 +3,7 @@
 
 mod dropped;
 mod failover;
+mod inherent;
 mod ledger;
 mod registered;
 mod routing;
