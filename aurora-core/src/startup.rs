@@ -103,8 +103,13 @@ pub(crate) fn missing(topology: &Topology, missing: Missing) -> Error {
 
 fn reasons(topology: &Topology) -> String {
     let each = topology.instances().iter().map(|instance| {
-        let detail = instance.last_error.as_ref().map(|e| format!(", {e}")).unwrap_or_default();
-        format!("{} is {} ({}{detail})", instance.id, instance.health, instance.role)
+        let Instance { id, health, role, last_error, .. } = instance;
+        match last_error {
+            Some(error) => format!("{id} is {health} ({role}, {error})"),
+            // The deadline passed before the connect ended.
+            None if *health == Health::Unknown => format!("{id} has not answered in time"),
+            None => format!("{id} is {health} ({role})"),
+        }
     });
     each.collect::<Vec<_>>().join("; ")
 }
@@ -115,4 +120,23 @@ fn reason(instance: &Instance) -> &str {
 
 fn failed(kind: ErrorKind, message: impl Into<String>, instance: &Instance) -> Verdict {
     Verdict::Failed(Error::new(kind, message).on(&instance.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::Role;
+    use crate::topology::tests::instance;
+
+    #[test]
+    fn an_instance_that_said_nothing_is_not_called_unknown() {
+        let mut silent = instance("a", Role::Unknown, None);
+        silent.health = Health::Unknown;
+        let mut refused = instance("b", Role::Writer, None);
+        refused.health = Health::Lost;
+        refused.last_error = Some("connection refused".into());
+        let text = missing(&Topology::new(vec![silent, refused]), Missing::Writer).to_string();
+        assert!(text.contains("a has not answered in time"), "{text}");
+        assert!(text.contains("b is lost (writer, connection refused)"), "{text}");
+    }
 }
