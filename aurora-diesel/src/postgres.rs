@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aurora_core::session::Trouble;
-use aurora_core::{Cluster, Complaint, Deadline, ErrorKind, Instance, Outcome};
+use aurora_core::{Cluster, Deadline, ErrorKind, Instance, Outcome};
 use diesel::connection::{Connection, DefaultLoadingMode, LoadConnection};
 use diesel::expression::QueryMetadata;
 use diesel::migration::MigrationConnection;
@@ -17,6 +16,7 @@ use diesel::sql_types::{Bool, Integer, Nullable};
 use diesel::{ExecuteCopyFromDsl, QueryableByName, RunQueryDsl as _};
 
 use self::conninfo::conninfo;
+use self::rows::{Rows, Watch};
 use crate::connection::AuroraConnection;
 use crate::errors;
 use crate::intent::render;
@@ -25,6 +25,7 @@ use crate::recover::Statement;
 
 mod conninfo;
 mod notifications;
+mod rows;
 mod socket;
 mod types;
 
@@ -98,16 +99,12 @@ impl LoadConnection<DefaultLoadingMode> for AuroraConnection<PgConnection> {
 }
 
 impl LoadConnection<PgRowByRowLoadingMode> for AuroraConnection<PgConnection> {
-    type Cursor<'conn, 'query> =
-        <PgConnection as LoadConnection<PgRowByRowLoadingMode>>::Cursor<'conn, 'query>;
+    type Cursor<'conn, 'query> = Rows<'conn, 'query>;
     type Row<'conn, 'query> =
         <PgConnection as LoadConnection<PgRowByRowLoadingMode>>::Row<'conn, 'query>;
 
     /// Rows are delivered as they arrive, so nothing is run again here.
-    fn load<'conn, 'query, T>(
-        &'conn mut self,
-        source: T,
-    ) -> QueryResult<Self::Cursor<'conn, 'query>>
+    fn load<'conn, 'query, T>(&'conn mut self, source: T) -> QueryResult<Rows<'conn, 'query>>
     where
         T: Query + QueryFragment<Pg> + QueryId + 'query,
         Pg: QueryMetadata<T::SqlType>,
@@ -119,34 +116,25 @@ impl LoadConnection<PgRowByRowLoadingMode> for AuroraConnection<PgConnection> {
         // The cursor borrows the connection: what follows from success is noted before.
         self.succeeded(&classification, deadline.began());
         self.used_at = deadline.began();
+        let in_transaction = self.session.in_transaction();
         let Self { lease, shared, dirty, .. } = self;
         let Some(lease) = lease else { return Err(Error::BrokenTransactionManager) };
-        let (instance, epoch) = (lease.instance().clone(), lease.epoch());
         let stats = Arc::clone(lease.stats());
         let running = stats.start(deadline.began());
+        let mut watch = Watch {
+            cluster: &shared.cluster,
+            instance: lease.instance().clone(),
+            epoch: lease.epoch(),
+            stats: Arc::clone(&stats),
+            dirty,
+            is_harmless: in_transaction || classification.rerunnable(),
+        };
         match LoadConnection::<PgRowByRowLoadingMode>::load(&mut **lease, source) {
             Ok(cursor) => {
                 running.succeeded(Instant::now());
-                Ok(cursor)
+                Ok(Rows::new(cursor, watch))
             }
-            Err(error) => match errors::trouble(&error, false) {
-                Trouble::Lost => {
-                    *dirty = true;
-                    stats.broke();
-                    let message = errors::driver_message(&error);
-                    shared.cluster.complain(&instance, epoch, Complaint::ConnectionLost, message);
-                    let is_read = classification.rerunnable();
-                    let outcome = if is_read { Outcome::NotApplied } else { Outcome::Unknown };
-                    Err(errors::lost(&error, &instance, outcome))
-                }
-                // Either it broke, which the next statement on it will find, or this statement
-                // cannot be sent at all; nobody can ask while the cursor borrows it.
-                Trouble::NotSent => {
-                    *dirty = true;
-                    Err(error)
-                }
-                Trouble::Conflict | Trouble::ReadOnly | Trouble::Statement => Err(error),
-            },
+            Err(error) => Err(watch.failed(error)),
         }
     }
 }
