@@ -62,6 +62,11 @@ impl Ledger {
     /// Notes what became of the write of `id`.
     pub fn note(&self, id: i64, thread: usize, result: QueryResult<()>) {
         let failed = result.err().map(|error| (aurora_diesel::outcome(&error), error.to_string()));
+        self.note_outcome(id, thread, failed);
+    }
+
+    /// Notes the write of `id`: acknowledged, or how it failed and what that came to.
+    pub fn note_outcome(&self, id: i64, thread: usize, failed: Option<(Outcome, String)>) {
         self.entries().push(Entry { id, thread, failed });
     }
 

@@ -8,9 +8,9 @@ use crate::{LIMIT, Manager, Pooled, Sessions, eventually};
 
 /// Servers, the library and a pool; dropped in the reverse order.
 #[derive(Debug)]
-pub struct Stand {
+pub struct Stand<P = Sessions> {
     /// The pool, of eight sessions unless said otherwise.
-    pub pool: Sessions,
+    pub pool: P,
     /// The library.
     pub cluster: Cluster,
     /// The servers.
@@ -38,7 +38,9 @@ impl Stand {
     pub fn session(&self) -> Pooled {
         self.pool.get().unwrap()
     }
+}
 
+impl<P> Stand<P> {
     /// Runs SQL on the writer past the library, and waits until every reader shows it.
     pub fn seed(&self, sql: &str) {
         self.kit.client(self.kit.writer()).unwrap().batch_execute(sql).unwrap();

@@ -4,6 +4,7 @@
 mod diesel_recovery;
 mod diesel_routing;
 mod diesel_sessions;
+mod scenarios;
 mod startup;
 mod store;
 mod tls;

@@ -1,0 +1,177 @@
+//! What a scenario knows of an ORM: sessions, statements, transactions and errors.
+
+use std::fmt;
+use std::ops::{ControlFlow, Deref, DerefMut};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aurora_core::sql::Target;
+use aurora_core::{Cluster, Freshness, Outcome, Retry};
+use futures_util::future::BoxFuture;
+
+/// What an operation came to.
+pub(crate) type Answer<T> = Result<T, Failure>;
+
+/// Makes the pool of an adapter: so many sessions, on this cluster.
+pub(crate) type Open = fn(Cluster, usize) -> BoxFuture<'static, Arc<dyn Door>>;
+
+/// What happens inside a transaction or a scope.
+pub(crate) type Work<'w> =
+    Box<dyn for<'a> FnOnce(&'a mut (dyn Session + 'w)) -> BoxFuture<'a, Answer<()>> + Send + 'w>;
+
+/// The pool of an adapter.
+#[async_trait]
+pub(crate) trait Door: Send + Sync {
+    /// A session out of the pool, or why there is none.
+    async fn session(&self) -> Answer<Guest>;
+
+    /// Applies what is pending with the ORM's own tool; how many migrations that was.
+    async fn migrate(&self) -> Answer<usize>;
+
+    /// Takes the last migration back.
+    async fn revert(&self) -> Answer<()>;
+}
+
+/// A session, or a transaction of one.
+#[async_trait]
+pub(crate) trait Session: Send {
+    /// Runs SQL that returns nothing of interest.
+    async fn execute(&mut self, sql: &str) -> Answer<()>;
+
+    /// The one number that a query returns, a `bigint`.
+    async fn number(&mut self, sql: &str) -> Answer<i64>;
+
+    /// The one text that a query returns.
+    async fn text(&mut self, sql: &str) -> Answer<String>;
+
+    /// Inserts an item through the ORM's query interface, and returns its number.
+    async fn add(&mut self, name: &str) -> Answer<i32>;
+
+    /// The names of all items in the order of their numbers, through the ORM's query interface.
+    async fn names(&mut self) -> Answer<Vec<String>>;
+
+    /// Renames an item through the ORM's query interface; how many there were.
+    async fn rename(&mut self, id: i32, name: &str) -> Answer<usize>;
+
+    /// Removes an item through the ORM's query interface; how many there were.
+    async fn remove(&mut self, id: i32) -> Answer<usize>;
+
+    /// Takes all items one by one, as they arrive, until `each` has enough; how many came, and the
+    /// error that ended them.
+    async fn stream(&mut self, each: Each<'_>) -> (usize, Option<Failure>);
+
+    /// Runs `work` in a transaction, or in a savepoint of the one that is open: committed when it
+    /// returns `Ok`, else rolled back.
+    async fn transaction(&mut self, access: Access, work: Work<'_>) -> Answer<()>;
+
+    /// Runs `work` with its statements sent to a writer, or its reads to a reader.
+    async fn forced(&mut self, to: Target, work: Work<'_>) -> Answer<()>;
+
+    /// How recent the data must be that the session's reads see.
+    fn set_freshness(&mut self, freshness: Freshness);
+}
+
+/// Told of every item of a stream, with its number in order from 1.
+pub(crate) type Each<'e> = &'e mut (dyn FnMut(usize) -> ControlFlow<()> + Send);
+
+/// What a transaction may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Write,
+    ReadOnly,
+    SerializableReadOnly,
+}
+
+/// A session out of a pool, whatever the pool calls it; dropping it is the check-in.
+pub(crate) struct Guest(Box<dyn CheckedOut>);
+
+/// What leads to a session.
+pub(crate) trait CheckedOut: Send {
+    fn to_ref(&self) -> &(dyn Session + 'static);
+    fn to_mut(&mut self) -> &mut (dyn Session + 'static);
+}
+
+impl<P> CheckedOut for P
+where
+    P: DerefMut<Target: Session + Sized + 'static> + Send,
+{
+    fn to_ref(&self) -> &(dyn Session + 'static) {
+        &**self
+    }
+
+    fn to_mut(&mut self) -> &mut (dyn Session + 'static) {
+        &mut **self
+    }
+}
+
+impl Guest {
+    pub(crate) fn new(pooled: impl CheckedOut + 'static) -> Self {
+        Self(Box::new(pooled))
+    }
+}
+
+impl Deref for Guest {
+    type Target = dyn Session;
+
+    fn deref(&self) -> &Self::Target {
+        self.0.to_ref()
+    }
+}
+
+impl DerefMut for Guest {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.0.to_mut()
+    }
+}
+
+/// An error of the ORM, or the wish to roll back.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) kind: Kind,
+    pub(crate) outcome: Outcome,
+    pub(crate) retry: Retry,
+    pub(crate) instance: Option<String>,
+    pub(crate) text: String,
+}
+
+/// What the ORM's own error type says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The connection was lost.
+    Lost,
+    /// Nothing was sent: no instance, or no connection, in time.
+    NotSent,
+    /// Refused as read-only.
+    ReadOnly,
+    /// A row like it is there already.
+    Unique,
+    /// The work of a transaction does not want it.
+    Unwanted,
+    Other,
+}
+
+impl Failure {
+    /// What work returns to have its transaction rolled back.
+    pub(crate) fn unwanted() -> Self {
+        let (kind, text) = (Kind::Unwanted, "unwanted".to_owned());
+        Self { kind, outcome: Outcome::NotApplied, retry: Retry::Never, instance: None, text }
+    }
+
+    /// The pool had no session in time.
+    pub(crate) fn exhausted(error: impl fmt::Display) -> Self {
+        Self {
+            kind: Kind::NotSent,
+            outcome: Outcome::NotApplied,
+            retry: Retry::AfterTopologyChange,
+            instance: None,
+            text: error.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, outcome, text, .. } = self;
+        write!(f, "{kind:?}, {outcome:?}: {text}")
+    }
+}

@@ -1,0 +1,130 @@
+//! diesel-async, whichever pool its sessions come from.
+
+use std::ops::ControlFlow;
+
+use async_trait::async_trait;
+use aurora_core::Freshness;
+use aurora_core::sql::Target;
+use aurora_diesel::asynchronous::{AuroraConnection, AuroraConnectionManager};
+use aurora_tests::items;
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+use diesel_async::{AsyncMigrationHarness, RunQueryDsl, SimpleAsyncConnection};
+use diesel_migrations::MigrationHarness as _;
+use futures_util::StreamExt as _;
+
+use super::MIGRATIONS;
+use crate::scenarios::door::{Access, Answer, Door, Each, Failure, Guest, Session, Work};
+
+/// A pool, and the manager behind it: migrations want to own their session.
+pub(super) struct Pooled<P> {
+    pub(super) pool: P,
+    pub(super) manager: AuroraConnectionManager,
+}
+
+/// A pool of sessions of diesel-async.
+#[async_trait]
+pub(super) trait CheckOut: Send + Sync {
+    async fn check_out(&self) -> Answer<Guest>;
+}
+
+#[async_trait]
+impl<P: CheckOut> Door for Pooled<P> {
+    async fn session(&self) -> Answer<Guest> {
+        self.pool.check_out().await
+    }
+
+    async fn migrate(&self) -> Answer<usize> {
+        let mut harness = AsyncMigrationHarness::new(self.manager.session());
+        Ok(harness.run_pending_migrations(MIGRATIONS).unwrap().len())
+    }
+
+    async fn revert(&self) -> Answer<()> {
+        let mut harness = AsyncMigrationHarness::new(self.manager.session());
+        harness.revert_last_migration(MIGRATIONS).unwrap();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Session for AuroraConnection {
+    async fn execute(&mut self, sql: &str) -> Answer<()> {
+        Ok(self.batch_execute(sql).await?)
+    }
+
+    async fn number(&mut self, text: &str) -> Answer<i64> {
+        Ok(sql::<BigInt>(text).get_result(self).await?)
+    }
+
+    async fn text(&mut self, text: &str) -> Answer<String> {
+        Ok(sql::<Text>(text).get_result(self).await?)
+    }
+
+    async fn add(&mut self, name: &str) -> Answer<i32> {
+        let new = diesel::insert_into(items::table).values(items::name.eq(name));
+        Ok(new.returning(items::id).get_result(self).await?)
+    }
+
+    async fn names(&mut self) -> Answer<Vec<String>> {
+        Ok(items::table.select(items::name).order(items::id).load(self).await?)
+    }
+
+    async fn rename(&mut self, id: i32, name: &str) -> Answer<usize> {
+        let update = diesel::update(items::table.find(id)).set(items::name.eq(name));
+        Ok(update.execute(self).await?)
+    }
+
+    async fn remove(&mut self, id: i32) -> Answer<usize> {
+        Ok(diesel::delete(items::table.find(id)).execute(self).await?)
+    }
+
+    async fn stream(&mut self, each: Each<'_>) -> (usize, Option<Failure>) {
+        let mut rows = match items::table.load_stream::<(i32, String)>(self).await {
+            Ok(rows) => rows,
+            Err(error) => return (0, Some(error.into())),
+        };
+        let mut count = 0;
+        while let Some(row) = rows.next().await {
+            match row {
+                Ok(_) => count += 1,
+                Err(error) => return (count, Some(error.into())),
+            }
+            if each(count) == ControlFlow::Break(()) {
+                break;
+            }
+        }
+        (count, None)
+    }
+
+    async fn transaction(&mut self, access: Access, work: Work<'_>) -> Answer<()> {
+        match access {
+            Access::Write => {
+                diesel_async::AsyncConnection::transaction::<(), Failure, _>(
+                    self,
+                    async |session| work(session).await,
+                )
+                .await
+            }
+            Access::ReadOnly => {
+                let mut transaction = self.build_transaction().read_only();
+                transaction.run(async |session| work(session).await).await
+            }
+            Access::SerializableReadOnly => {
+                let mut transaction = self.build_transaction().serializable().read_only();
+                transaction.run(async |session| work(session).await).await
+            }
+        }
+    }
+
+    async fn forced(&mut self, to: Target, work: Work<'_>) -> Answer<()> {
+        match to {
+            Target::Reader => self.on_reader(async |session| work(session).await).await,
+            Target::Writer => self.on_writer(async |session| work(session).await).await,
+        }
+    }
+
+    fn set_freshness(&mut self, freshness: Freshness) {
+        Self::set_freshness(self, freshness);
+    }
+}

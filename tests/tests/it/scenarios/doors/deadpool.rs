@@ -1,0 +1,29 @@
+//! diesel-async with deadpool.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aurora_core::Cluster;
+use aurora_diesel::asynchronous::{AuroraConnectionManager, deadpool::Pool};
+use futures_util::future::BoxFuture;
+
+use super::PATIENCE;
+use super::asynchronous::{CheckOut, Pooled};
+use crate::scenarios::door::{Answer, Door, Failure, Guest};
+
+pub(crate) fn open(cluster: Cluster, size: usize) -> BoxFuture<'static, Arc<dyn Door>> {
+    Box::pin(async move {
+        let manager = AuroraConnectionManager::new(cluster);
+        let pool = Pool::builder(manager.clone()).max_size(size).build().unwrap();
+        Arc::new(Pooled { pool, manager }) as Arc<dyn Door>
+    })
+}
+
+#[async_trait]
+impl CheckOut for Pool {
+    /// Without a runtime of its own deadpool waits for ever, so the deadline is the caller's.
+    async fn check_out(&self) -> Answer<Guest> {
+        let session = tokio::time::timeout(PATIENCE, self.get()).await;
+        session.map_err(Failure::exhausted)?.map(Guest::new).map_err(Failure::exhausted)
+    }
+}

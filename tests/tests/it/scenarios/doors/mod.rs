@@ -1,0 +1,40 @@
+//! The adapters, each behind a door.
+
+mod asynchronous;
+pub(super) mod bb8;
+pub(super) mod deadpool;
+pub(super) mod diesel_r2d2;
+pub(super) mod mobc;
+pub(super) mod seaorm;
+
+use std::time::Duration;
+
+use diesel::result::{DatabaseErrorKind, Error};
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+
+use super::door::{Failure, Kind};
+
+/// How long a pool lets somebody wait for a session.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What all of Diesel's doors migrate; SeaORM's are written the way SeaORM has it.
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("tests/it/scenarios/migrations");
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => Kind::Lost,
+            Error::DatabaseError(DatabaseErrorKind::UnableToSendCommand, _) => Kind::NotSent,
+            Error::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _) => Kind::ReadOnly,
+            Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Kind::Unique,
+            _ => Kind::Other,
+        };
+        Self {
+            kind,
+            outcome: aurora_diesel::outcome(&error),
+            retry: aurora_diesel::retry(&error),
+            instance: aurora_diesel::instance(&error).map(ToOwned::to_owned),
+            text: error.to_string(),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Futures that are dropped at every point at which they can be.
+
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use aurora_core::Outcome;
+use aurora_tests::ledger::{LEDGER, Ledger};
+use tokio::task::block_in_place;
+
+use super::door::{Access, Answer, Door, Open, Session};
+use super::load::note;
+use super::scene::{Scene, eventually, inside};
+
+/// Polls a future at most so many times; `None` is "dropped unfinished".
+struct Polls<'a, F> {
+    left: usize,
+    future: Pin<&'a mut F>,
+}
+
+impl<F: Future> Future for Polls<'_, F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        self.left -= 1;
+        match self.future.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if self.left == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+async fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
+    Polls { left: times, future: pin!(future) }.await
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Insert,
+    Transaction,
+    Read,
+}
+
+const KINDS: [Kind; 3] = [Kind::Insert, Kind::Transaction, Kind::Read];
+
+/// One operation, from the check-out to the check-in.
+async fn operate(door: &dyn Door, kind: Kind, id: i64) -> Answer<()> {
+    let mut session = door.session().await?;
+    let insert = format!("INSERT INTO ledger VALUES ({id})");
+    match kind {
+        Kind::Insert => session.execute(&insert).await,
+        Kind::Read => session.names().await.map(drop),
+        Kind::Transaction => {
+            let whole = inside(|transaction| {
+                Box::pin(async move {
+                    let inner = inside(|savepoint| {
+                        Box::pin(async move { savepoint.execute(&insert).await })
+                    });
+                    transaction.transaction(Access::Write, inner).await?;
+                    transaction.names().await.map(drop)
+                })
+            });
+            session.transaction(Access::Write, whole).await
+        }
+    }
+}
+
+/// One operation that is dropped after so many polls; whether it came to its end.
+async fn one(door: &dyn Door, ledger: &Ledger, kind: Kind, polls: usize) -> bool {
+    let id = ledger.take_id();
+    let result = polled(polls, operate(door, kind, id)).await;
+    let is_done = result.is_some();
+    match (kind, result) {
+        (Kind::Read, Some(result)) => result.unwrap(),
+        (Kind::Read, None) => {}
+        (_, Some(result)) => note(ledger, id, 0, result),
+        (_, None) => {
+            ledger.note_outcome(id, 0, Some((Outcome::Unknown, "dropped".to_owned())));
+        }
+    }
+    is_done
+}
+
+/// Every kind of operation, dropped after the first poll, the second, … until it ends in spite of
+/// that: with connections that are there, and with those it has to open; then one that is dropped
+/// in its COMMIT.
+pub(crate) async fn anywhere(open: Open) {
+    let scene = Scene::safe(open, 2, "").await;
+    scene.prepare(LEDGER);
+    let door = scene.open(2).await;
+    let ledger = Ledger::default();
+    for (kind, is_warm) in KINDS.into_iter().flat_map(|kind| [(kind, true), (kind, false)]) {
+        let mut polls = 0;
+        while !one(&*door, &ledger, kind, polls).await {
+            // A login alone can be a thousand polls, of which some will do.
+            polls += 1 + if is_warm { 0 } else { polls / 4 };
+            if is_warm {
+                // Whoever comes next finds a connection that is clean.
+                whole(&*door, &ledger).await;
+            }
+        }
+        whole(&*door, &ledger).await;
+    }
+    in_the_commit(&scene, &*door).await;
+    let errors = ledger.errors();
+    assert!(errors.iter().all(|(.., text)| text == "dropped"), "{errors:#?}");
+    assert!(errors.len() > 10, "{errors:#?}");
+    block_in_place(|| ledger.verify(&scene.kit));
+    scene.assert_clean().await;
+    assert!(scene.connections() <= 4, "{} connections", scene.connections());
+    scene.assert_usable().await;
+}
+
+/// One operation of every kind, which nobody drops.
+async fn whole(door: &dyn Door, ledger: &Ledger) {
+    for kind in KINDS {
+        assert!(one(door, ledger, kind, usize::MAX).await);
+    }
+}
+
+async fn in_the_commit(scene: &Scene, door: &dyn Door) {
+    scene.prepare(
+        "CREATE TABLE slow (id int); \
+         CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS \
+             $$ BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NULL; END $$; \
+         CREATE CONSTRAINT TRIGGER slow_commit AFTER INSERT ON slow \
+             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION dawdle()",
+    );
+    let mut gate = scene.kit(|kit| kit.superuser(0)).unwrap();
+    block_in_place(|| gate.batch_execute("SELECT pg_advisory_lock(7)")).unwrap();
+    let mut session = door.session().await.unwrap();
+    let work = inside(|t| Box::pin(t.execute("INSERT INTO slow VALUES (1)")));
+    let committing = session.transaction(Access::Write, work);
+    let under_way = "SELECT count(*) FROM pg_stat_activity \
+                     WHERE wait_event_type = 'Lock' AND query ILIKE 'commit%'";
+    tokio::select! {
+        ended = committing => panic!("it was to be dropped: {ended:?}"),
+        () = eventually("the commit is under way", async || scene.ask(0, under_way) == 1) => {}
+    }
+    drop(session);
+    block_in_place(|| drop(gate));
+    scene.assert_clean().await;
+    assert!(scene.ask(0, "SELECT count(*) FROM slow") <= 1);
+}
+
+/// The transaction around a statement that was dropped cannot be committed, and a session goes on
+/// after a transaction that was.
+pub(crate) async fn in_a_transaction(open: Open) {
+    let scene = Scene::new(open, 2).await;
+    let mut session = scene.guest().await;
+    let around = inside(|transaction| {
+        Box::pin(async move {
+            transaction.add("gone").await?;
+            let slow = transaction.execute("SELECT pg_sleep(9)");
+            assert!(polled(1, slow).await.is_none());
+            let failure = transaction.add("stray").await.unwrap_err();
+            assert_eq!(failure.outcome, Outcome::NotApplied, "{failure}");
+            Ok(())
+        })
+    });
+    let failure = session.transaction(Access::Write, around).await.unwrap_err();
+    assert_eq!(failure.outcome, Outcome::NotApplied, "{failure}");
+    for polls in 0..30 {
+        let whole = inside(|transaction| {
+            Box::pin(async move {
+                transaction.add("gone").await?;
+                tokio::task::yield_now().await;
+                transaction.rename(1, "gone").await?;
+                loop {
+                    tokio::task::yield_now().await;
+                }
+            })
+        });
+        let dropped = polled(polls, session.transaction(Access::Write, whole)).await;
+        assert!(dropped.is_none());
+        session.add("kept").await.unwrap();
+        let kept = inside(|transaction| Box::pin(keep(transaction)));
+        session.transaction(Access::Write, kept).await.unwrap();
+    }
+    drop(session);
+    scene.assert_clean().await;
+    let stored = ["gone", "stray", "kept"].map(|name| scene.stored(name));
+    assert_eq!(stored, [0, 0, 60]);
+}
+
+async fn keep(transaction: &mut dyn Session) -> Answer<()> {
+    transaction.add("kept").await.map(drop)
+}
+
+/// Tasks that drop most of what they begin, while the writer is killed.
+pub(crate) async fn in_a_failover(open: Open) {
+    let scene = Scene::safe(open, 2, "").await;
+    scene.prepare(LEDGER);
+    let (door, ledger) = (scene.open(4).await, Arc::new(Ledger::default()));
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..4 {
+        let (door, ledger) = (Arc::clone(&door), Arc::clone(&ledger));
+        tasks.spawn(async move {
+            for round in task.. {
+                if ledger.is_stopped() {
+                    break;
+                }
+                // Some are not dropped: a login alone can be a thousand polls.
+                let polls = if round % 4 == 0 { usize::MAX } else { 1 + (round * 7) % 60 };
+                one(&*door, &ledger, KINDS[round % 3], polls).await;
+            }
+        });
+    }
+    eventually("writes get through", async || ledger.acknowledged() > 30).await;
+    scene.kit(|kit| kit.kill_and_promote(1)).unwrap();
+    let before = ledger.acknowledged();
+    eventually("writes get through again", async || ledger.acknowledged() > before + 30).await;
+    ledger.stop();
+    tasks.join_all().await;
+    whole(&*door, &ledger).await;
+    block_in_place(|| ledger.verify(&scene.kit));
+    scene.assert_clean().await;
+}

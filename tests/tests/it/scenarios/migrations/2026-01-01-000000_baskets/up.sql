@@ -1,0 +1,1 @@
+CREATE TABLE baskets (id int PRIMARY KEY);

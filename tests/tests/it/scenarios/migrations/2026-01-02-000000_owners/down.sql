@@ -1,0 +1,1 @@
+DELETE FROM baskets; ALTER TABLE baskets DROP COLUMN owner;

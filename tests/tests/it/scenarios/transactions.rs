@@ -1,0 +1,175 @@
+//! Transactions: on one connection, all or nothing, and nothing left behind.
+
+use aurora_core::Outcome;
+
+use super::door::{Access, Answer, Failure, Guest, Kind, Open, Session};
+use super::scene::{Scene, inside};
+
+const PID: &str = "SELECT pg_backend_pid()::bigint";
+
+/// What transactions promise while the servers are well.
+pub(crate) async fn whole(open: Open) {
+    let scene = Scene::new(open, 3).await;
+    one_connection_of_the_writer(&scene).await;
+    savepoints(&scene).await;
+    rolled_back(&scene).await;
+    read_only(&scene).await;
+    refused_at_commit(&scene).await;
+    panics(&scene).await;
+    scene.assert_usable().await;
+    // One each; mobc checks in behind the caller's back, so the next session may begin before.
+    assert!(scene.connections() <= 6, "{} connections", scene.connections());
+    scene.assert_clean().await;
+}
+
+async fn one_connection_of_the_writer(scene: &Scene) {
+    let mut session = scene.guest().await;
+    let places = scene
+        .ran(async {
+            let work = inside(|transaction| {
+                Box::pin(async move {
+                    let pid = transaction.number(PID).await?;
+                    transaction.add("new").await?;
+                    assert!(transaction.names().await?.contains(&"new".to_owned()));
+                    assert_eq!(transaction.number(PID).await?, pid);
+                    assert_eq!(scene.stored("new"), 0, "not committed yet");
+                    Ok(())
+                })
+            });
+            session.transaction(Access::Write, work).await.unwrap();
+        })
+        .await;
+    assert_eq!(places, [6, 0, 0]);
+    assert!(session.names().await.unwrap().contains(&"new".to_owned()), "and after the commit");
+}
+
+async fn savepoints(scene: &Scene) {
+    let mut session = scene.guest().await;
+    let outer = inside(|transaction| {
+        Box::pin(async move {
+            transaction.add("outer").await?;
+            let inner = inside(|savepoint| {
+                Box::pin(async move {
+                    savepoint.add("inner").await?;
+                    let innermost = inside(|savepoint| {
+                        Box::pin(async move {
+                            savepoint.add("innermost").await?;
+                            Err(Failure::unwanted())
+                        })
+                    });
+                    let undone = savepoint.transaction(Access::Write, innermost).await;
+                    assert_eq!(undone.unwrap_err().kind, Kind::Unwanted);
+                    savepoint.add("inner").await.map(drop)
+                })
+            });
+            transaction.transaction(Access::Write, inner).await?;
+            let failing = inside(|savepoint| Box::pin(savepoint.execute("SELECT 1 / 0")));
+            transaction.transaction(Access::Write, failing).await.unwrap_err();
+            transaction.add("outer").await.map(drop)
+        })
+    });
+    session.transaction(Access::Write, outer).await.unwrap();
+    let stored = ["outer", "inner", "innermost"].map(|name| scene.stored(name));
+    assert_eq!(stored, [2, 2, 0]);
+}
+
+async fn rolled_back(scene: &Scene) {
+    let mut session = scene.guest().await;
+    let unwanted = inside(|transaction| {
+        Box::pin(async move {
+            transaction.add("gone").await?;
+            Err(Failure::unwanted())
+        })
+    });
+    let undone = session.transaction(Access::Write, unwanted).await.unwrap_err();
+    assert_eq!((undone.kind, undone.outcome), (Kind::Unwanted, Outcome::NotApplied));
+    // A statement that failed dooms the transaction around it, whoever ignores its error.
+    let doomed = inside(|transaction| {
+        Box::pin(async move {
+            transaction.add("gone").await?;
+            transaction.execute("SELECT 1 / 0").await.unwrap_err();
+            Ok(())
+        })
+    });
+    // SeaORM's adapter says so; Diesel takes the server's answer to COMMIT, a ROLLBACK, for success.
+    if let Err(failure) = session.transaction(Access::Write, doomed).await {
+        assert_eq!(failure.outcome, Outcome::NotApplied, "{failure}");
+    }
+    session.add("here").await.unwrap();
+    assert_eq!((scene.stored("gone"), scene.stored("here")), (0, 1));
+}
+
+async fn read_only(scene: &Scene) {
+    let mut session = scene.guest().await;
+    let read = inside(|transaction| {
+        Box::pin(async move {
+            let pid = transaction.number(PID).await?;
+            assert!(!transaction.names().await?.is_empty());
+            assert_eq!(transaction.number(PID).await?, pid);
+            Ok(())
+        })
+    });
+    let places =
+        scene.ran::<3>(async { session.transaction(Access::ReadOnly, read).await.unwrap() }).await;
+    assert!(places[0] == 0 && places.contains(&5), "all of it on one reader: {places:?}");
+    let write = inside(|transaction| Box::pin(add(transaction, "refused")));
+    let refused = session.transaction(Access::ReadOnly, write).await.unwrap_err();
+    assert_eq!((refused.kind, refused.outcome), (Kind::ReadOnly, Outcome::NotApplied), "{refused}");
+    let read = inside(|transaction| Box::pin(async move { transaction.names().await.map(drop) }));
+    let places = scene
+        .ran(async {
+            session.transaction(Access::SerializableReadOnly, read).await.unwrap();
+        })
+        .await;
+    assert_eq!(places, [3, 0, 0], "readers cannot run serializable transactions");
+    session.add("allowed").await.unwrap();
+    assert_eq!((scene.stored("refused"), scene.stored("allowed")), (0, 1));
+}
+
+async fn add(session: &mut dyn Session, name: &str) -> Answer<()> {
+    session.add(name).await.map(drop)
+}
+
+async fn refused_at_commit(scene: &Scene) {
+    scene.prepare(
+        "CREATE TABLE pairs (id int UNIQUE DEFERRABLE INITIALLY DEFERRED); \
+         INSERT INTO pairs VALUES (1)",
+    );
+    let mut session = scene.guest().await;
+    let twice = inside(|transaction| {
+        Box::pin(async move {
+            transaction.add("never").await?;
+            transaction.execute("INSERT INTO pairs VALUES (1)").await
+        })
+    });
+    let failure = session.transaction(Access::Write, twice).await.unwrap_err();
+    assert_eq!((failure.kind, failure.outcome), (Kind::Unique, Outcome::NotApplied), "{failure}");
+    let once = inside(|transaction| Box::pin(transaction.execute("INSERT INTO pairs VALUES (2)")));
+    session.transaction(Access::Write, once).await.unwrap();
+    assert_eq!(scene.stored("never"), 0);
+    assert_eq!(scene.ask(0, "SELECT count(*) FROM pairs"), 2);
+}
+
+/// A panic in a transaction, and one in a session that is in the middle of a transaction as text.
+async fn panics(scene: &Scene) {
+    let in_transaction = async |mut session: Guest| {
+        let work = inside(|transaction| {
+            Box::pin(async move {
+                transaction.execute("UPDATE items SET name = 'panicked'").await?;
+                panic!("on purpose")
+            })
+        });
+        let _ = session.transaction(Access::Write, work).await;
+    };
+    let session = scene.guest().await;
+    assert!(tokio::spawn(in_transaction(session)).await.unwrap_err().is_panic());
+    let mut session = scene.guest().await;
+    let panicked = tokio::spawn(async move {
+        session.execute("BEGIN").await.unwrap();
+        session.execute("UPDATE items SET name = 'panicked'").await.unwrap();
+        panic!("on purpose")
+    });
+    assert!(panicked.await.unwrap_err().is_panic());
+    scene.assert_clean().await;
+    assert_eq!(scene.stored("panicked"), 0);
+}
