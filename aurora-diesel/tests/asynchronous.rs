@@ -1,5 +1,5 @@
-//! The asynchronous sessions against real clusters: routing, transactions, failover, and futures
-//! that are dropped wherever they can be.
+//! What only the asynchronous sessions have, against real clusters; what all adapters have is in
+//! `tests/`.
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
 
 #[path = "asynchronous/dropped.rs"]

@@ -1,10 +1,9 @@
 //! Futures that are dropped at every point at which they can be.
 
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use aurora_diesel::asynchronous::{AuroraConnection, bb8, deadpool};
+use aurora_diesel::asynchronous::AuroraConnection;
 use aurora_diesel::{Outcome, outcome};
 use diesel::prelude::*;
 use diesel::result::Error;
@@ -90,27 +89,6 @@ async fn assert_clean(stand: &Stand, book: &Ledger) {
 const ROUNDS: usize = 1200;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn dropped_futures_leave_nothing_behind_in_a_pool() {
-    let stand = Stand::new(2, LEDGER).await;
-    let pool = bb8::Pool::builder().max_size(2).build(stand.manager.clone()).await.unwrap();
-    let other = deadpool::Pool::builder(stand.manager.clone()).max_size(2).build().unwrap();
-    let book = Ledger::default();
-    for round in 0..ROUNDS {
-        let (kind, polls) = (round % 3, 1 + (round / 3) % 40);
-        if round % 2 == 0 {
-            one(&mut pool.get().await.unwrap(), &book, kind, polls).await;
-        } else {
-            one(&mut other.get().await.unwrap(), &book, kind, polls).await;
-        }
-    }
-    assert!(book.acknowledged() > 10, "{}", book.acknowledged());
-    assert!(!book.errors().is_empty());
-    book.write(&mut pool.get().await.unwrap()).await;
-    book.write(&mut other.get().await.unwrap()).await;
-    assert_clean(&stand, &book).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_session_goes_on_after_dropped_statements() {
     let stand = Stand::new(2, LEDGER).await;
     let session = &mut stand.session();
@@ -122,57 +100,6 @@ async fn a_session_goes_on_after_dropped_statements() {
     book.write(session).await;
     assert!(book.acknowledged() > 10, "{}", book.acknowledged());
     assert_clean(&stand, &book).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn futures_dropped_during_a_failover_leave_the_pool_working() {
-    let stand = Stand::new(3, LEDGER).await;
-    let pool = bb8::Pool::builder().max_size(4).build(stand.manager.clone()).await.unwrap();
-    let book = Arc::new(Ledger::default());
-    let mut tasks = tokio::task::JoinSet::new();
-    for task in 0..4_usize {
-        let (pool, book) = (pool.clone(), Arc::clone(&book));
-        tasks.spawn(async move {
-            for round in task.. {
-                if book.is_stopped() {
-                    break;
-                }
-                let mut session = pool.get().await.unwrap();
-                one(&mut session, &book, round % 3, 1 + (round * 7) % 60).await;
-            }
-        });
-    }
-    eventually("writes get through", async || book.acknowledged() > 50).await;
-    stand.kit(|kit| kit.kill_and_promote(1)).unwrap();
-    let before = book.acknowledged();
-    eventually("writes get through again", async || book.acknowledged() > before + 50).await;
-    book.stop();
-    tasks.join_all().await;
-    for _ in 0..4 {
-        let known = book.errors().len();
-        book.write(&mut pool.get().await.unwrap()).await;
-        assert_eq!(book.errors().len(), known, "{:?}", book.errors().last());
-    }
-    book.verify(&stand);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_with_a_dropped_statement_cannot_be_committed() {
-    let stand = Stand::new(2, ITEMS).await;
-    let session = &mut stand.session();
-    let result = session
-        .transaction::<(), Error, _>(async |session| {
-            add(session, "gone").await?;
-            assert!(polled(1, session.batch_execute("SELECT pg_sleep(9)")).await.is_none());
-            let error = add(session, "stray").await.unwrap_err();
-            assert_eq!(outcome(&error), Outcome::NotApplied);
-            Ok(())
-        })
-        .await;
-    assert_eq!(outcome(&result.unwrap_err()), Outcome::NotApplied);
-    assert_eq!(names(session).await, [""; 0]);
-    add(session, "new").await.unwrap();
-    assert_eq!(names(session).await, ["new"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

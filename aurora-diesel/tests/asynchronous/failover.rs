@@ -1,8 +1,8 @@
-//! A writer that falls silent, and one that is demoted while its connection lies in a pool.
+//! A writer that falls silent.
 
 use std::time::{Duration, Instant};
 
-use aurora_diesel::asynchronous::{AuroraConnection, bb8};
+use aurora_diesel::asynchronous::AuroraConnection;
 use aurora_diesel::{Outcome, outcome};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -42,32 +42,4 @@ async fn a_statement_on_a_silent_writer_fails_and_the_next_write_gets_through() 
     added.unwrap();
     add(&mut waiting, "three").await.unwrap();
     assert_eq!(names(&mut waiting).await, ["one", "two", "three"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_demoted_writer_passes_no_check_out() {
-    let stand = Stand::new(3, ITEMS).await;
-    let pool = bb8::Pool::builder().max_size(1).build(stand.manager.clone()).await.unwrap();
-    add(&mut pool.get().await.unwrap(), "one").await.unwrap();
-    stand.kit(|kit| kit.switchover(1)).unwrap();
-    add(&mut pool.get().await.unwrap(), "two").await.unwrap();
-    let rows: Vec<String> = names(&mut pool.get().await.unwrap()).await;
-    assert_eq!(rows, ["one", "two"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_read_on_a_killed_reader_is_run_again_elsewhere() {
-    let stand = Stand::new(2, ITEMS).await;
-    let session = &mut stand.session();
-    let slow = "SELECT count(pg_sleep(0.02)) FROM generate_series(1, 20)";
-    let read = async {
-        diesel::dsl::sql::<diesel::sql_types::BigInt>(slow).get_result::<i64>(session).await
-    };
-    let kill = async {
-        let running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%generate_series%' AND pid <> pg_backend_pid()";
-        eventually("it runs", async || stand.ask(1, running) == 1).await;
-        stand.kit(|kit| kit.kill(1)).unwrap();
-    };
-    let (read, ()) = futures_util::future::join(read, kill).await;
-    assert_eq!(read.unwrap(), 20);
 }

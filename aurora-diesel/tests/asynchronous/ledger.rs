@@ -1,7 +1,7 @@
 //! Proof that no write is lost, none is applied twice, and no error lies about the outcome.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use aurora_diesel::Outcome;
@@ -24,7 +24,6 @@ pub(crate) const LEDGER: &str = "CREATE TABLE ledger (id bigint NOT NULL)";
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     next: AtomicI64,
-    stop: AtomicBool,
     entries: Mutex<Vec<Entry>>,
 }
 
@@ -32,14 +31,6 @@ pub(crate) struct Ledger {
 type Entry = (i64, Option<(Outcome, String)>);
 
 impl Ledger {
-    pub(crate) fn stop(&self) {
-        self.stop.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn is_stopped(&self) -> bool {
-        AtomicBool::load(&self.stop, Ordering::Acquire)
-    }
-
     pub(crate) fn take_id(&self) -> i64 {
         self.next.fetch_add(1, Ordering::Relaxed)
     }

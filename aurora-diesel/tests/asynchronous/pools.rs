@@ -1,71 +1,10 @@
-//! bb8, deadpool and mobc: leases return at check-in, and a killed writer loses nothing.
-
-use std::sync::Arc;
-use std::time::Instant;
+//! bb8, deadpool and mobc: leases return at check-in.
 
 use aurora_diesel::asynchronous::{bb8, deadpool, mobc};
 use aurora_diesel::aurora_core::Instance;
 use diesel_async::{AsyncConnection, SimpleAsyncConnection};
 
-use crate::ledger::{LEDGER, Ledger};
-use crate::stand::{ITEMS, LIMIT, Stand, add, eventually, is_on_reader};
-
-const TASKS: usize = 4;
-
-/// Kills the writer under the load of `tasks`, and checks that every write was accounted for.
-async fn kill_under_load(stand: &Stand, ledger: &Arc<Ledger>, tasks: tokio::task::JoinSet<()>) {
-    eventually("writes get through", async || ledger.acknowledged() > 200).await;
-    let began = Instant::now();
-    stand.kit(|kit| kit.kill_and_promote(1)).unwrap();
-    let before = ledger.acknowledged();
-    eventually("writes get through again", async || ledger.acknowledged() > before + 200).await;
-    assert!(began.elapsed() < LIMIT);
-    ledger.stop();
-    tasks.join_all().await;
-    ledger.verify(stand);
-    // A crash costs each operation under way at most one error.
-    assert!(ledger.errors().len() <= TASKS, "{:#?}", ledger.errors());
-}
-
-/// Tasks that write until told to stop, each time with a session out of the pool.
-macro_rules! load {
-    ($pool:expr, $ledger:expr) => {{
-        let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..TASKS {
-            let (pool, ledger) = ($pool.clone(), Arc::clone($ledger));
-            tasks.spawn(async move {
-                while !ledger.is_stopped() {
-                    ledger.write(&mut *pool.get().await.unwrap()).await;
-                }
-            });
-        }
-        tasks
-    }};
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_writer_loses_nothing_with_bb8() {
-    let stand = Stand::new(3, LEDGER).await;
-    let ledger = Arc::default();
-    let pool = bb8::Pool::builder().max_size(4).build(stand.manager.clone()).await.unwrap();
-    kill_under_load(&stand, &ledger, load!(pool, &ledger)).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_writer_loses_nothing_with_deadpool() {
-    let stand = Stand::new(3, LEDGER).await;
-    let ledger = Arc::default();
-    let pool = deadpool::Pool::builder(stand.manager.clone()).max_size(4).build().unwrap();
-    kill_under_load(&stand, &ledger, load!(pool, &ledger)).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_writer_loses_nothing_with_mobc() {
-    let stand = Stand::new(3, LEDGER).await;
-    let ledger = Arc::default();
-    let pool = mobc::Pool::builder().max_open(4).build(stand.manager.clone());
-    kill_under_load(&stand, &ledger, load!(pool, &ledger)).await;
-}
+use crate::stand::{ITEMS, Stand, add, eventually, is_on_reader};
 
 /// A session that was left in the middle of things is as new at the next check-out, and what was
 /// clean was kept for others while the pool held the session.

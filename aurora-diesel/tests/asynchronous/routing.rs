@@ -1,34 +1,15 @@
 //! Where statements go, and what diesel-async's query DSL gives.
 
-use aurora_diesel::Freshness;
 use aurora_diesel::asynchronous::AuroraConnectionManager;
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Integer, Text};
-use diesel_async::{AsyncConnection, AsyncMigrationHarness, RunQueryDsl, SaveChangesDsl};
+use diesel_async::{AsyncConnection, RunQueryDsl, SaveChangesDsl};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use futures_util::{StreamExt, TryStreamExt};
 
-use crate::stand::{ITEMS, Stand, add, eventually, is_on_reader, items, names};
-
-#[tokio::test(flavor = "multi_thread")]
-async fn reads_go_to_readers_and_see_what_the_session_wrote() {
-    let stand = Stand::new(3, ITEMS).await;
-    let session = &mut stand.session();
-    assert!(is_on_reader(session).await);
-    assert_eq!(add(session, "one").await.unwrap(), 1);
-    assert_eq!(names(session).await, ["one"]);
-    assert!(
-        !session.on_writer(async |session| Ok::<_, ()>(is_on_reader(session).await)).await.unwrap()
-    );
-    assert!(
-        session.on_reader(async |session| Ok::<_, ()>(is_on_reader(session).await)).await.unwrap()
-    );
-    session.set_freshness(Freshness::Eventual);
-    assert!(is_on_reader(session).await);
-}
+use crate::stand::{ITEMS, Stand, add, eventually, items, names};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_works_in_a_task_of_its_own() {
@@ -175,20 +156,6 @@ async fn types_of_the_users_own_are_sent_and_fetched() {
     let echoed: Vec<String> =
         diesel::select(vec!["a", "b"].into_sql::<Array<Text>>()).get_result(session).await.unwrap();
     assert_eq!(echoed, ["a", "b"]);
-}
-
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("tests/asynchronous/migrations");
-
-#[tokio::test(flavor = "multi_thread")]
-async fn migrations_run_on_the_writer_whatever_the_freshness() {
-    let stand = Stand::with(2, "freshness=eventual", "SELECT 1").await;
-    for expected in [1, 0] {
-        let mut harness = AsyncMigrationHarness::new(stand.session());
-        let run = harness.run_pending_migrations(MIGRATIONS).unwrap();
-        assert_eq!(run.len(), expected);
-        assert!(!is_on_reader(&mut harness.into_inner()).await);
-    }
-    assert_eq!(stand.ask(0, "SELECT count(*) FROM baskets"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use aurora_seaorm::{Outcome, outcome};
@@ -22,7 +22,6 @@ type Entry = (i64, Option<(Outcome, String)>);
 pub(crate) struct Ledger {
     next: AtomicI64,
     stop: AtomicBool,
-    reads: AtomicU64,
     entries: Mutex<Vec<Entry>>,
     failed_reads: Mutex<Vec<String>>,
 }
@@ -40,10 +39,6 @@ impl Ledger {
 
     pub(crate) fn failed_reads(&self) -> Vec<String> {
         self.failed_reads.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(crate) fn reads(&self) -> u64 {
-        self.reads.load(Ordering::Relaxed)
     }
 
     /// Writes a row that no other write has.
@@ -84,13 +79,10 @@ impl Load {
             let (reads, db) = (Arc::clone(&ledger), stand.db.clone());
             tasks.push(tokio::spawn(async move {
                 while !reads.stop.load(Ordering::Acquire) {
-                    match item::Entity::find().count(&db).await {
-                        Ok(_) => _ = reads.reads.fetch_add(1, Ordering::Relaxed),
-                        Err(error) => reads
-                            .failed_reads
-                            .lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .push(error.to_string()),
+                    if let Err(error) = item::Entity::find().count(&db).await {
+                        let mut failed =
+                            reads.failed_reads.lock().unwrap_or_else(PoisonError::into_inner);
+                        failed.push(error.to_string());
                     }
                 }
             }));

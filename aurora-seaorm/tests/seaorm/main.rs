@@ -1,7 +1,6 @@
 //! The adapter against clusters of real PostgreSQL servers.
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
 
-mod dropped;
 mod failover;
 mod inherent;
 mod ledger;

@@ -13,53 +13,6 @@ const MANY: &str =
     "INSERT INTO items (name) SELECT repeat('x', 100) FROM generate_series(1, 20000)";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_runs_on_a_reader() {
-    let stand = Stand::new(2).await;
-    stand.seed(MANY).await;
-    let [writer, reader] = stand
-        .counting::<2>(async {
-            let rows = item::Entity::find().stream(&stand.db).await.unwrap();
-            let rows: Vec<item::Model> = rows.try_collect().await.unwrap();
-            assert_eq!(rows.len(), 20_000);
-        })
-        .await;
-    assert_eq!((writer, reader), (0, 1));
-    stand.quiet().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_that_is_dropped_early_leaves_nothing_behind() {
-    let stand = Stand::new(1).await;
-    stand.seed(MANY).await;
-    for _ in 0..20 {
-        let mut rows = item::Entity::find().stream(&stand.db).await.unwrap();
-        rows.next().await.unwrap().unwrap();
-        drop(rows);
-        assert_eq!(item::Entity::find().count(&stand.db).await.unwrap(), 20_000);
-    }
-    stand.quiet().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_in_a_transaction_sees_it_and_may_be_dropped_early() {
-    let stand = Stand::new(1).await;
-    stand.seed(MANY).await;
-    let txn = stand.db.begin().await.unwrap();
-    named("mine").insert(&txn).await.unwrap();
-    {
-        let mut rows = item::Entity::find().stream(&txn).await.unwrap();
-        rows.next().await.unwrap().unwrap();
-    }
-    assert_eq!(item::Entity::find().count(&txn).await.unwrap(), 20_001);
-    {
-        let rows = item::Entity::find().stream(&txn).await.unwrap();
-        assert_eq!(rows.count().await, 20_001);
-    }
-    txn.commit().await.unwrap();
-    assert_eq!(item::Entity::find().count(&stand.db).await.unwrap(), 20_001);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_error_reaches_whoever_takes_the_rows() {
     let stand = Stand::new(1).await;
     let failing = Statement::from_string(

@@ -1,52 +1,15 @@
 //! Transactions stay where they began.
 
-use aurora_seaorm::{AuroraTransaction, Outcome, outcome};
+use aurora_seaorm::AuroraTransaction;
 use sea_orm::{
-    AccessMode, ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IsolationLevel,
-    PaginatorTrait, TransactionError, TransactionTrait,
+    ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, TransactionError,
+    TransactionTrait,
 };
 
 use crate::stand::{Stand, item, named};
 
 async fn count(db: &impl ConnectionTrait) -> u64 {
     item::Entity::find().count(db).await.unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_transaction_runs_on_the_writer_and_a_read_only_one_on_a_reader() {
-    let stand = Stand::new(2).await;
-    let [writer, reader] = stand
-        .counting::<2>(async {
-            let txn = stand.db.begin().await.unwrap();
-            named("a").insert(&txn).await.unwrap();
-            assert_eq!(count(&txn).await, 1);
-            txn.commit().await.unwrap();
-        })
-        .await;
-    assert_eq!((writer, reader), (4, 0));
-    stand.caught_up().await;
-    let fresh = stand.db.session();
-    let [writer, reader] = stand
-        .counting::<2>(async {
-            let read_only = Some(AccessMode::ReadOnly);
-            let level = Some(IsolationLevel::RepeatableRead);
-            let txn = fresh.begin_with_config(level, read_only).await.unwrap();
-            assert_eq!(count(&txn).await, 1);
-            let refused = named("b").insert(&txn).await.unwrap_err();
-            assert_eq!(outcome(&refused), Outcome::NotApplied);
-            txn.rollback().await.unwrap();
-        })
-        .await;
-    assert_eq!((writer, reader), (0, 4));
-    let [writer, _] = stand
-        .counting::<2>(async {
-            let level = Some(IsolationLevel::Serializable);
-            let txn = fresh.begin_with_config(level, Some(AccessMode::ReadOnly)).await.unwrap();
-            assert_eq!(count(&txn).await, 1);
-            txn.commit().await.unwrap();
-        })
-        .await;
-    assert_eq!(writer, 3, "readers cannot run serializable transactions");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -101,17 +64,6 @@ async fn nested_transactions_are_savepoints() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn committing_what_the_server_has_aborted_is_an_error() {
-    let stand = Stand::new(1).await;
-    let txn = stand.db.begin().await.unwrap();
-    named("a").insert(&txn).await.unwrap();
-    txn.execute_unprepared("SELECT 1/0").await.unwrap_err();
-    let error = txn.commit().await.unwrap_err();
-    assert_eq!(outcome(&error), Outcome::NotApplied);
-    assert_eq!(count(&stand.db).await, 0);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_dropped_is_rolled_back_and_its_connection_kept() {
     let stand = Stand::new(1).await;
     for _ in 0..5 {
@@ -132,17 +84,6 @@ async fn what_is_dropped_is_rolled_back_and_its_connection_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_a_commit_the_session_reads_it() {
-    let stand = Stand::new(2).await;
-    stand.verb(|kit| kit.pause_replay(1)).await;
-    let session = stand.db.session();
-    let txn = session.begin().await.unwrap();
-    named("a").insert(&txn).await.unwrap();
-    txn.commit().await.unwrap();
-    assert_eq!(count(&session).await, 1);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_of_a_tied_session_runs_on_its_connection() {
     let stand = Stand::new(1).await;
     let session = stand.db.session();
@@ -155,26 +96,4 @@ async fn a_transaction_of_a_tied_session_runs_on_its_connection() {
     txn.commit().await.unwrap();
     let counted = session.execute_unprepared("DELETE FROM mine").await.unwrap();
     assert_eq!(counted.rows_affected(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lost_transaction_fails_until_it_is_rolled_back() {
-    let stand = Stand::new(1).await;
-    let txn = stand.db.begin().await.unwrap();
-    named("a").insert(&txn).await.unwrap();
-    let end = "SELECT count(pg_terminate_backend(pid))::text FROM pg_stat_activity \
-               WHERE usename = 'app' AND state LIKE 'idle in transaction%'";
-    assert_eq!(stand.ask(0, end).await, "1");
-    let error = item::Entity::find().all(&txn).await.unwrap_err();
-    assert_eq!(outcome(&error), Outcome::NotApplied, "{error}");
-    let error = named("b").insert(&txn).await.unwrap_err();
-    assert!(error.to_string().contains("roll back"), "{error}");
-    txn.rollback().await.unwrap();
-    assert_eq!(count(&stand.db).await, 0);
-    let txn = stand.db.begin().await.unwrap();
-    named("c").insert(&txn).await.unwrap();
-    assert_eq!(stand.ask(0, end).await, "1");
-    let error = txn.commit().await.unwrap_err();
-    assert_eq!(outcome(&error), Outcome::Unknown, "{error}");
-    assert_eq!(count(&stand.db).await, 0);
 }

@@ -1,6 +1,5 @@
 //! Every statement runs where it belongs.
 
-mod freshness;
 mod functions;
 mod reads;
 mod scopes;

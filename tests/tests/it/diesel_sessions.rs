@@ -1,13 +1,11 @@
-//! Transactions, session state and what a check-in leaves behind: nothing.
+//! Transactions as text, session state and physical connections.
 
 mod connections;
 mod extras;
-mod migrations;
 mod notifications;
 mod state;
 mod test_transactions;
 mod text;
-mod transactions;
 mod types;
 mod unsendable;
 

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use aurora_core::{Health, Role};
+use aurora_core::Health;
 use aurora_tests::ITEMS;
 use aurora_tests::ledger::Ledger;
 use aurora_tests::stand::Stand;
@@ -16,35 +16,6 @@ fn stand(instances: usize) -> Stand {
     stand.seed(ITEMS);
     stand.seed("INSERT INTO items (name) VALUES ('a'), ('b'), ('c')");
     stand
-}
-
-#[test]
-fn no_read_fails_when_readers_are_killed_and_come_back() {
-    let stand = stand(3);
-    let (reads, ledger) = (Reads::default(), Ledger::default());
-    thread::scope(|scope| {
-        let _stop = StopOnDrop(&ledger);
-        for _ in 0..THREADS {
-            scope.spawn(|| reads.run(&stand.pool, &ledger));
-        }
-        reads.go_on();
-        stand.kit.kill(1).unwrap();
-        stand.await_health(1, Health::Lost);
-        reads.go_on();
-        // Now there is none left.
-        stand.kit.kill(2).unwrap();
-        stand.await_health(2, Health::Lost);
-        let before = stand.instance(0).stats().queries();
-        reads.go_on();
-        assert!(stand.instance(0).stats().queries() > before, "the writer reads");
-        stand.kit.start(1).unwrap();
-        stand.await_readers(1);
-        let before = stand.instance(1).stats().queries();
-        reads.go_on();
-        assert!(stand.instance(1).stats().queries() > before, "the reader is used again");
-    });
-    reads.assert_none_failed();
-    assert!(stand.cluster.status().reads_without_reader > 0);
 }
 
 #[test]
@@ -64,29 +35,6 @@ fn no_read_fails_when_a_reader_is_stopped_or_restarted() {
         reads.go_on();
         stand.kit.remove_reader(2).unwrap();
         reads.go_on();
-    });
-    reads.assert_none_failed();
-}
-
-#[test]
-fn reads_go_on_through_a_failover_and_the_old_writer_serves_them_in_the_end() {
-    let stand = stand(3);
-    let (reads, ledger) = (Reads::default(), Ledger::default());
-    thread::scope(|scope| {
-        let _stop = StopOnDrop(&ledger);
-        for _ in 0..THREADS {
-            scope.spawn(|| reads.run(&stand.pool, &ledger));
-        }
-        reads.go_on();
-        stand.kit.kill_and_promote(1).unwrap();
-        stand.await_writer(1);
-        reads.go_on();
-        stand.kit.rejoin(0).unwrap();
-        stand.await_readers(2);
-        assert_eq!(stand.instance(0).role(), Role::Reader);
-        let before = stand.instance(0).stats().queries();
-        reads.go_on();
-        assert!(stand.instance(0).stats().queries() > before);
     });
     reads.assert_none_failed();
 }

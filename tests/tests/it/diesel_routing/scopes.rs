@@ -1,67 +1,14 @@
-//! What the user asks for: hints, scopes, promises of freshness.
+//! What the user asks for: promises of freshness.
 
 use std::time::Duration;
 
 use aurora_diesel::Freshness;
+use aurora_tests::ITEMS;
 use aurora_tests::stand::Stand;
-use aurora_tests::{ITEMS, items};
 use diesel::connection::SimpleConnection as _;
-use diesel::prelude::*;
 use test_kit::PgCluster;
 
 const COUNT: &str = "SELECT count(*) FROM items";
-
-#[test]
-fn hints_and_scopes_move_a_read() {
-    let stand = Stand::new(2);
-    stand.seed(ITEMS);
-    let hint = |hint: &str| {
-        let sql = format!("{hint} {COUNT}");
-        stand.counting(|| stand.session().batch_execute(&sql).unwrap())
-    };
-    assert_eq!(hint(""), [0, 1]);
-    assert_eq!(hint("/*@writer*/"), [1, 0]);
-    assert_eq!(hint("/* @Writer */"), [1, 0]);
-    assert_eq!(hint("/*@reader*/"), [0, 1]);
-    let scoped = stand.counting(|| {
-        let session = &mut stand.session();
-        session.on_writer(|session| session.batch_execute(COUNT)).unwrap();
-        // The scope has ended.
-        session.batch_execute(COUNT).unwrap();
-    });
-    assert_eq!(scoped, [1, 1]);
-    let nested = stand.counting(|| {
-        let session = &mut stand.session();
-        let inner = session.on_writer(|session| {
-            session.on_reader(|session| session.batch_execute(COUNT))?;
-            session.batch_execute(COUNT)
-        });
-        inner.unwrap();
-    });
-    assert_eq!(nested, [1, 1]);
-}
-
-#[test]
-fn a_scope_of_reads_does_not_carry_writes_to_a_reader() {
-    let stand = Stand::new(2);
-    stand.seed(ITEMS);
-    let places = stand.counting(|| {
-        let insert = |session: &mut aurora_tests::Session| {
-            diesel::insert_into(items::table).values(items::name.eq("a")).execute(session)
-        };
-        assert_eq!(stand.session().on_reader(insert).unwrap(), 1);
-    });
-    assert_eq!(places, [1, 0]);
-}
-
-#[test]
-fn a_scope_ends_with_an_error_too() {
-    let stand = Stand::new(2);
-    let session = &mut stand.session();
-    let failed = session.on_writer(|session| session.batch_execute("SELECT 1 / 0"));
-    assert!(failed.is_err());
-    assert_eq!(stand.counting(|| session.batch_execute("SELECT 1").unwrap()), [0, 1]);
-}
 
 #[test]
 fn promises_of_freshness_are_kept() {

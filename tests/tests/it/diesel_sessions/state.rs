@@ -1,6 +1,6 @@
 //! State of a session: kept while the session lasts, never left to the next one.
 
-use aurora_tests::{Session, eventually};
+use aurora_tests::Session;
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
@@ -41,39 +41,6 @@ fn a_setting_of_a_transaction_ends_with_it() {
     });
     assert_eq!(inside.unwrap(), "77MB");
     assert_ne!(setting(session, "work_mem"), "77MB");
-}
-
-#[test]
-fn nothing_of_a_session_is_left_after_check_in() {
-    let stand = stand(2);
-    let leaks = [
-        "LISTEN news",
-        "CREATE TEMPORARY TABLE scratch (id int)",
-        "SELECT pg_advisory_lock(42)",
-        "PREPARE plan AS SELECT 1",
-        "DECLARE c CURSOR WITH HOLD FOR SELECT * FROM items",
-    ];
-    for leak in leaks {
-        let pid = {
-            let session = &mut stand.session();
-            session.batch_execute(leak).unwrap();
-            let pid = backend(session);
-            assert_eq!(backend(session), pid, "{leak}: the session stays where its state is");
-            pid
-        };
-        let mut superuser = stand.kit.superuser(0).unwrap();
-        eventually("its connection is closed", || {
-            let sql = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1";
-            superuser.query_one(sql, &[&pid]).unwrap().get::<_, i64>(0) == 0
-        });
-    }
-    let session = &mut stand.session();
-    session
-        .on_writer(|session| {
-            assert!(session.batch_execute("SELECT * FROM scratch").is_err());
-            session.batch_execute("SELECT 1 / (SELECT pg_try_advisory_lock(42))::int")
-        })
-        .unwrap();
 }
 
 #[test]

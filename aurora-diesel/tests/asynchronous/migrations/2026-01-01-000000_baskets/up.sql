@@ -1,1 +1,0 @@
-CREATE TABLE baskets (id int PRIMARY KEY);
