@@ -34,6 +34,7 @@ mod stats;
 mod status;
 mod store;
 mod topology;
+pub mod transaction;
 
 pub use cluster::{Cluster, Deadline, InstanceHandle};
 pub use config::{

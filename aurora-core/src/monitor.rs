@@ -34,7 +34,11 @@ pub(crate) async fn monitor(
         let input = tokio::select! {
             order = orders.recv() => {
                 let Some(order) = order else { return };
-                ask(slot, &prober, &mut open, order).await
+                let (input, is_new) = ask(slot, &prober, &mut open, order).await;
+                if is_new && facts.send(Command::Fact(Input::SessionBegan { slot })).is_err() {
+                    return;
+                }
+                input
             }
             failure = broken(&mut open) => {
                 open = None;
@@ -59,12 +63,14 @@ async fn broken(open: &mut Option<(Address, Session)>) -> Failure {
 ///
 /// One answer that is lost, one connection that stalls, or one backend that hangs says nothing
 /// about the instance: only the silence of all tries does, for the whole time allowed.
+///
+/// Also says whether the open connection is another one than before.
 async fn ask(
     slot: Slot,
     prober: &Prober,
     open: &mut Option<(Address, Session)>,
     order: Order,
-) -> Input {
+) -> (Input, bool) {
     let usable = open.take().filter(|(address, _)| *address == order.address);
     let budget = match &usable {
         Some(_) => order.timeout,
@@ -78,14 +84,14 @@ async fn ask(
         tokio::select! {
             biased;
             Some(ended) = tries.join_next() => match ended {
-                Ok(Attempt { session, asked_at, result: Ok(report) }) => {
+                Ok(Attempt { session, is_new, asked_at, result: Ok(report) }) => {
                     *open = session.map(|session| (order.address, session));
-                    return Input::Answered { slot, asked_at, report };
+                    return (Input::Answered { slot, asked_at, report }, is_new);
                 }
                 // That nobody listens is certain; any other failure may be this try's own.
                 Ok(Attempt { result: Err(failure), .. }) if tries.is_empty() || failure.is_refusal() => {
                     let failure = failure.into_probe_failure();
-                    return Input::Unreachable { slot, asked_at, failure };
+                    return (Input::Unreachable { slot, asked_at, failure }, false);
                 }
                 Ok(_) => {}
                 Err(died) => std::panic::resume_unwind(died.into_panic()),
@@ -93,7 +99,7 @@ async fn ask(
             gives_up = patience.wait(order.hedge) => {
                 if gives_up {
                     let failure = Failure::silent(&order.address, budget).into_probe_failure();
-                    return Input::Unreachable { slot, asked_at, failure };
+                    return (Input::Unreachable { slot, asked_at, failure }, false);
                 }
                 tries.spawn(attempt(prober.clone(), order.address.clone(), None));
             }
@@ -104,12 +110,15 @@ async fn ask(
 /// What became of one try.
 struct Attempt {
     session: Option<Session>,
+    /// Whether the session was begun for this try.
+    is_new: bool,
     asked_at: Instant,
     result: Result<Report, Failure>,
 }
 
 /// Asks once, over `session` or a new one. Whoever waits bounds it.
 async fn attempt(prober: Prober, address: Address, session: Option<Session>) -> Attempt {
+    let is_new = session.is_none();
     let session = match session {
         Some(session) => session,
         None => {
@@ -119,13 +128,15 @@ async fn attempt(prober: Prober, address: Address, session: Option<Session>) -> 
                     tracing::debug!(target: "aurora", %address, dialect = session.dialect(), "monitoring");
                     session
                 }
-                Err(failure) => return Attempt { session: None, asked_at, result: Err(failure) },
+                Err(failure) => {
+                    return Attempt { session: None, is_new, asked_at, result: Err(failure) };
+                }
             }
         }
     };
     let asked_at = Instant::now();
     let result = session.ask().await;
-    Attempt { session: result.is_ok().then_some(session), asked_at, result }
+    Attempt { session: result.is_ok().then_some(session), is_new, asked_at, result }
 }
 
 /// A deadline that does not count the time in which this program itself stood still: a machine

@@ -153,7 +153,7 @@ impl<C: Physical> AuroraConnection<C> {
     /// When there is no writer within `failover_timeout`, or the session is in a transaction on a
     /// reader.
     pub fn writer(&mut self) -> QueryResult<&mut C> {
-        let deadline = Deadline::of(self.cluster());
+        let deadline = Deadline::of(self.cluster()).no_later_than(self.session.limit());
         self.acquire(Need::Write, deadline)?;
         if self.lease.as_ref().is_some_and(|lease| lease.role() != Role::Writer) {
             let text = "the session is in a read-only transaction on a reader: end it before asking for the writer";

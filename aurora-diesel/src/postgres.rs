@@ -110,7 +110,7 @@ impl LoadConnection<PgRowByRowLoadingMode> for AuroraConnection<PgConnection> {
         Pg: QueryMetadata<T::SqlType>,
     {
         let classification = self.classify(&source)?;
-        let deadline = Deadline::of(self.cluster());
+        let deadline = Deadline::of(self.cluster()).no_later_than(self.session.limit());
         let need = self.session.need(&classification, None, Instant::now);
         self.acquire(need, deadline)?;
         // The cursor borrows the connection: what follows from success is noted before.

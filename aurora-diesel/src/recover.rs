@@ -62,7 +62,7 @@ impl<C: Physical> AuroraConnection<C> {
         statement: &Statement<'_>,
         mut work: impl FnMut(&mut C) -> QueryResult<R>,
     ) -> QueryResult<R> {
-        let deadline = Deadline::of(self.cluster());
+        let deadline = Deadline::of(self.cluster()).no_later_than(self.session.limit());
         let mut statement = *statement;
         let mut need = statement.needs(self);
         let mut recovery = Recovery::default();

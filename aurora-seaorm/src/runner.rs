@@ -80,7 +80,7 @@ impl Runner {
         if self.session.gives_up_what_is_lost(&classification) {
             return Ok(Answer::Done(PgQueryResult::default()));
         }
-        let deadline = Deadline::of(self.pools.cluster());
+        let deadline = Deadline::of(self.pools.cluster()).no_later_than(self.session.limit());
         let mut need = self.session.need(&classification, Some(statement.sql), Instant::now);
         let mut recovery = Recovery::default();
         loop {

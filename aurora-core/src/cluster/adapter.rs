@@ -202,7 +202,7 @@ impl Cluster {
 }
 
 /// A task that must not outlive the one who waits for it.
-struct EndOnDrop(tokio::task::JoinHandle<()>);
+pub(super) struct EndOnDrop(pub(super) tokio::task::JoinHandle<()>);
 
 impl Drop for EndOnDrop {
     fn drop(&mut self) {

@@ -23,6 +23,12 @@ impl Deadline {
         Self { began, at: began + cluster.config().failover_timeout() }
     }
 
+    /// The same, or `limit` if that comes first.
+    #[must_use]
+    pub fn no_later_than(self, limit: Option<Instant>) -> Self {
+        Self { at: limit.map_or(self.at, |limit| limit.min(self.at)), ..self }
+    }
+
     /// When the statement began.
     #[must_use]
     pub fn began(self) -> Instant {

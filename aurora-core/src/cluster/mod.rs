@@ -3,6 +3,7 @@
 mod adapter;
 mod deadline;
 mod instance;
+mod resolve;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, Guard};
 use tokio::sync::mpsc;
 
+use self::adapter::EndOnDrop;
 pub use self::deadline::Deadline;
 pub use self::instance::InstanceHandle;
 use crate::background::Background;
@@ -59,6 +61,8 @@ struct Inner {
     tls: Arc<Tls>,
     no_reader: AtomicU64,
     not_fresh: AtomicU64,
+    /// When markers were last pruned.
+    pruned_at: Mutex<Option<Instant>>,
     // Ends after the driver was told to: field order is drop order.
     _background: Arc<Background>,
 }
@@ -161,6 +165,7 @@ impl Cluster {
             tls,
             no_reader: AtomicU64::new(0),
             not_fresh: AtomicU64::new(0),
+            pruned_at: Mutex::default(),
             _background: background,
         }));
         Ok((cluster, deadline))

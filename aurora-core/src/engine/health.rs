@@ -41,6 +41,7 @@ impl Engine {
         let Some(index) = self.index(slot) else { return };
         let member = &mut self.members[index];
         member.sessions_broke = true;
+        member.watched_since = None;
         if matches!(member.health, Health::Online | Health::Fenced) {
             suspect(member, now, message);
         }
@@ -59,6 +60,8 @@ impl Engine {
         let member = &mut self.members[index];
         member.probe_asked = None;
         member.overdue_at = None;
+        // The monitor gave its session up, if it had one.
+        member.watched_since = None;
         member.deaths = 0;
         member.last_error = Some(Arc::clone(&failure.message));
         member.failure = Some(failure.kind);

@@ -64,6 +64,8 @@ pub(super) struct Member {
     pub(super) round_trip: Duration,
     /// When the last probe that it answered was asked.
     pub(super) confirmed_at: Option<Instant>,
+    /// Since when one and the same session of the monitor has been seen to be unbroken.
+    pub(super) watched_since: Option<Instant>,
     pub(super) next_probe: Instant,
     /// However urgent, no probe before this moment.
     pub(super) not_before: Instant,
@@ -111,6 +113,7 @@ impl Member {
             overdue_at: None,
             round_trip: Duration::ZERO,
             confirmed_at: None,
+            watched_since: None,
             next_probe: now,
             not_before: now,
             deaths: 0,
@@ -161,6 +164,7 @@ impl Member {
             epoch: self.epoch,
             online: self.online,
             confirmed_at: self.confirmed_at,
+            watched_since: self.watched_since,
             fresh_as_of: self.reached.fresh_as_of(),
             lag: if elected { Some(Duration::ZERO) } else { self.lag },
             last_error: self.last_error.clone(),

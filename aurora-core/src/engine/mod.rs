@@ -59,6 +59,8 @@ pub(crate) enum Input {
     Disconnected { slot: Slot, message: Arc<str> },
     /// The task that monitors the instance died.
     MonitorDied { slot: Slot, reason: String },
+    /// The next answer comes over another connection of the monitor's than the ones before.
+    SessionBegan { slot: Slot },
     /// An operator takes an instance out of use, or brings it back.
     SetOnline { instance: InstanceId, online: bool },
     /// Time has passed.
@@ -182,6 +184,11 @@ impl Engine {
             }
             Input::Disconnected { slot, message } => self.disconnected(now, slot, message),
             Input::MonitorDied { slot, reason } => self.monitor_died(now, slot, reason, out),
+            Input::SessionBegan { slot } => {
+                if let Some(index) = self.index(slot) {
+                    self.members[index].watched_since = None;
+                }
+            }
             Input::SetOnline { instance, online } => {
                 if let Some(member) = self.members.iter_mut().find(|m| m.id == instance) {
                     member.online = online;
@@ -229,6 +236,7 @@ impl Engine {
             Identity::Member(index) => {
                 self.members[index].confirmed_at = Some(asked_at);
                 self.recovered(index, &report);
+                self.members[index].watched_since.get_or_insert(now);
                 self.take_word(index, &report);
                 self.elect();
                 self.measure(index, &report, asked_at);

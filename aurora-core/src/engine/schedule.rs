@@ -109,6 +109,7 @@ impl Engine {
         member.deaths = member.deaths.saturating_add(1);
         member.probe_asked = None;
         member.overdue_at = None;
+        member.watched_since = None;
         member.next_probe = now;
         member.not_before = now + rest;
         if member.health == Health::Suspect {

@@ -27,6 +27,10 @@ pub struct Session {
     /// The transaction ended with its connection, and its owner has not rolled back yet.
     transaction_lost: bool,
     pinned: bool,
+    /// What the last statement met with that failed, unless work went on after it.
+    trouble: Option<(Trouble, Place)>,
+    /// No statement waits longer than this.
+    limit: Option<Instant>,
 }
 
 /// An open transaction: everything runs on its connection until it ends.
@@ -50,7 +54,32 @@ impl Session {
             transaction: None,
             transaction_lost: false,
             pinned: false,
+            trouble: None,
+            limit: None,
         }
+    }
+
+    /// Lets no statement wait past `limit`, until told otherwise.
+    pub fn set_limit(&mut self, limit: Option<Instant>) {
+        self.limit = limit;
+    }
+
+    /// Until when a statement may wait at most.
+    #[must_use]
+    pub fn limit(&self) -> Option<Instant> {
+        self.limit
+    }
+
+    /// What the last statement met with that failed, and where, if nothing but the end of a
+    /// savepoint or of the transaction succeeded since; forgets it.
+    pub fn take_trouble(&mut self) -> Option<(Trouble, Place)> {
+        self.trouble.take()
+    }
+
+    /// Whether a statement has failed since [`Session::take_trouble`], and no work went on after it.
+    #[must_use]
+    pub fn is_troubled(&self) -> bool {
+        self.trouble.is_some()
     }
 
     /// Sets how recent the data must be that its reads see, until [`Session::reset`].
@@ -123,6 +152,9 @@ impl Session {
         };
         if may_have_written {
             self.wrote(now);
+        }
+        if !matches!(classification.verdict(), Verdict::Transaction(_)) {
+            self.trouble = None;
         }
         if classification.leaves_session_state() {
             self.pinned = true;

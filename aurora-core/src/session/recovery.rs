@@ -98,6 +98,7 @@ impl Recovery {
     /// Decides about a failure, and lets the session follow it.
     pub fn next(&mut self, session: &mut Session, failure: &Failure<'_>) -> Step {
         let on_reader = failure.place.role == Role::Reader;
+        session.trouble = Some((failure.trouble, failure.place.clone()));
         match failure.trouble {
             Trouble::Lost | Trouble::NotSent => self.lost(session, failure),
             Trouble::ReadOnly if session.is_free() => self.refused(failure),

@@ -244,3 +244,20 @@ fn a_function_nobody_knows_may_have_written_where_it_could() {
         assert_eq!(need, Need::Read { fresh_as_of: last_write });
     }
 }
+
+#[test]
+fn a_session_knows_what_its_transaction_met_until_work_goes_on() {
+    let lose = |session: &mut Session, sql: &str, trouble| {
+        let (class, place) = (classified(sql), place(Role::Writer));
+        Recovery::default().next(session, &failure(trouble, &place, &class, Need::Write));
+    };
+    let mut session = after(&["BEGIN", "SAVEPOINT a"]);
+    lose(&mut session, "SELECT 1", Trouble::Conflict);
+    session.succeeded(&classified("ROLLBACK TO SAVEPOINT a"), Role::Writer, Instant::now());
+    assert!(session.is_troubled(), "the error may still be on its way up");
+    session.succeeded(&classified("SELECT 1"), Role::Writer, Instant::now());
+    assert!(!session.is_troubled(), "it was got over");
+    lose(&mut session, "COMMIT", Trouble::Lost);
+    assert_eq!(session.take_trouble(), Some((Trouble::Lost, place(Role::Writer))));
+    assert_eq!(session.take_trouble(), None);
+}

@@ -124,6 +124,7 @@ pub struct Instance {
     pub(crate) epoch: u64,
     pub(crate) online: bool,
     pub(crate) confirmed_at: Option<Instant>,
+    pub(crate) watched_since: Option<Instant>,
     pub(crate) fresh_as_of: Option<Instant>,
     pub(crate) lag: Option<Duration>,
     pub(crate) last_error: Option<Arc<str>>,
@@ -181,6 +182,13 @@ impl Instance {
     #[must_use]
     pub fn confirmed_at(&self) -> Option<Instant> {
         self.confirmed_at
+    }
+
+    /// Since when one and the same session of the monitor has been unbroken: the server has not
+    /// crashed or restarted since then. `None` while there is no such session.
+    #[must_use]
+    pub fn watched_since(&self) -> Option<Instant> {
+        self.watched_since
     }
 
     /// Everything acknowledged before this moment is visible on it; `None` is unknown.

@@ -138,6 +138,7 @@ pub(crate) mod tests {
             epoch: 1,
             online: true,
             confirmed_at: None,
+            watched_since: None,
             fresh_as_of,
             lag: None,
             last_error: None,

@@ -153,7 +153,7 @@ impl AuroraConnection {
     pub async fn writer(&mut self) -> QueryResult<&mut AsyncPgConnection> {
         self.heal();
         self.finish_leftover().await;
-        let deadline = Deadline::of(&self.shared.cluster);
+        let deadline = Deadline::of(&self.shared.cluster).no_later_than(self.session.limit());
         self.acquire(Need::Write, deadline).await?;
         let Self { lease, session, dirty, .. } = self;
         let Some(lease) = lease else { return Err(Error::BrokenTransactionManager) };

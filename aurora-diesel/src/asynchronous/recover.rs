@@ -32,7 +32,7 @@ impl AuroraConnection {
         if self.leftover().is_some() {
             Box::pin(self.finish_leftover()).await;
         }
-        let deadline = Deadline::of(&self.shared.cluster);
+        let deadline = Deadline::of(&self.shared.cluster).no_later_than(self.session.limit());
         let sql = statement.batch();
         let mut need = self.session.need(&statement.classification, sql, || deadline.began());
         let mut recovery = Recovery::default();

@@ -28,6 +28,27 @@ fn a_backend_crash_is_not_a_loss() {
 }
 
 #[test]
+fn a_session_of_the_monitor_that_broke_or_was_given_up_is_not_the_same_one() {
+    let mut world = World::postgres();
+    world.advance(secs(3));
+    let before = world.instance("a").watched_since().unwrap();
+    assert!(Some(before) < world.instance("a").confirmed_at(), "it outlives a probe");
+    world.server("a").state = State::Hung;
+    world.until(secs(5), |w| w.is("a", Role::Writer, Health::Lost));
+    assert_eq!(world.instance("a").watched_since(), None);
+    world.server("a").state = State::Up;
+    world.until(secs(5), |w| w.instance("a").health() == Health::Online);
+    let since = world.instance("a").watched_since();
+    assert!(since > Some(before));
+    // A try beside a silent one was answered first: the engine is told before the answer.
+    let slot = world.slot("a");
+    world.handle(Input::SessionBegan { slot });
+    assert_eq!(world.instance("a").watched_since(), None);
+    world.advance(secs(3));
+    assert!(world.instance("a").watched_since() > since);
+}
+
+#[test]
 fn a_blackholed_writer_is_lost_in_time() {
     // Wherever in the interval it begins.
     for offset in 0..20 {
