@@ -4,9 +4,13 @@
 //! line that [`outcome`], [`retry`] and [`instance`] read back.
 
 use std::error::Error as _;
+#[cfg(feature = "postgres")]
+use std::hash::{BuildHasher as _, RandomState};
 
 #[cfg(feature = "postgres")]
-use aurora_core::session::Trouble;
+use aurora_core::session::{Place, Trouble};
+#[cfg(feature = "postgres")]
+use aurora_core::transaction::{Failed, Phase};
 use aurora_core::{ErrorKind, InstanceId, Outcome, Retry};
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error};
 
@@ -98,8 +102,59 @@ pub(crate) fn trouble(error: &Error, is_broken: bool) -> Trouble {
         _ if is_broken => Trouble::Lost,
         DatabaseErrorKind::ReadOnlyTransaction => Trouble::ReadOnly,
         DatabaseErrorKind::SerializationFailure => Trouble::Conflict,
+        _ if is_deadlock(error) => Trouble::Conflict,
         _ => Trouble::Statement,
     }
+}
+
+/// Whether the server broke a deadlock (40P01). Diesel passes neither the code nor a kind on, so
+/// this is a look at the server's words; other ones are taken for the statement's own fault.
+#[cfg(feature = "postgres")]
+pub(crate) fn is_deadlock(error: &Error) -> bool {
+    matches!(error, Error::DatabaseError(DatabaseErrorKind::Unknown, information)
+        if information.message() == "deadlock detected")
+}
+
+/// What went wrong in an attempt to run a transaction: what its session met, else `otherwise`.
+#[cfg(feature = "postgres")]
+pub(crate) fn blame(
+    phase: Phase,
+    met: Option<(Trouble, Place)>,
+    otherwise: Trouble,
+) -> Box<Failed> {
+    let (trouble, place) = match met {
+        Some((trouble, place)) => (trouble, Some(place)),
+        None => (otherwise, None),
+    };
+    Box::new(Failed { phase, trouble, place })
+}
+
+/// What an error of ours means that no server had a part in.
+#[cfg(feature = "postgres")]
+pub(crate) fn trouble_of(error: &Error) -> Trouble {
+    match retry(error) {
+        Retry::AfterTopologyChange => Trouble::NotSent,
+        Retry::IfIdempotent => Trouble::Lost,
+        Retry::Never => Trouble::Statement,
+    }
+}
+
+/// The error for a transaction that was not applied, and will not be tried again.
+#[cfg(feature = "postgres")]
+pub(crate) fn out_of_time(error: &aurora_core::Error, trouble: Trouble) -> Error {
+    let kind = match trouble {
+        Trouble::Conflict => DatabaseErrorKind::SerializationFailure,
+        Trouble::ReadOnly => DatabaseErrorKind::ReadOnlyTransaction,
+        Trouble::Lost => DatabaseErrorKind::ClosedConnection,
+        Trouble::NotSent | Trouble::Statement => DatabaseErrorKind::UnableToSendCommand,
+    };
+    database_error(kind, error.to_string(), Facts::of(error), "it was not applied: run it again")
+}
+
+/// A seed for jitter: not two sessions pause alike.
+#[cfg(feature = "postgres")]
+pub(crate) fn seed() -> u64 {
+    RandomState::new().hash_one(0)
 }
 
 /// A lost statement: the driver's error with the outcome, the instance and the remedy.
@@ -128,11 +183,7 @@ pub(crate) fn from_core(error: &aurora_core::Error) -> Error {
         _ if error.outcome() == Outcome::Unknown => DatabaseErrorKind::ClosedConnection,
         _ => DatabaseErrorKind::UnableToSendCommand,
     };
-    let facts = Facts {
-        outcome: error.outcome(),
-        retry: error.retry(),
-        instance: error.instance().map(InstanceId::as_str),
-    };
+    let facts = Facts::of(error);
     let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
     let remedy = match error.retry() {
         Retry::AfterTopologyChange => "nothing was sent: run it again when status() shows a remedy",
@@ -203,6 +254,14 @@ struct Facts<'a> {
 const MARK: &str = "aurora: outcome=";
 
 impl<'a> Facts<'a> {
+    fn of(error: &'a aurora_core::Error) -> Self {
+        Self {
+            outcome: error.outcome(),
+            retry: error.retry(),
+            instance: error.instance().map(InstanceId::as_str),
+        }
+    }
+
     fn write(self) -> String {
         let outcome = match self.outcome {
             Outcome::Applied => "applied",

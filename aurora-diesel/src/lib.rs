@@ -17,8 +17,11 @@ mod postgres;
 #[cfg(feature = "postgres")]
 mod recover;
 #[cfg(feature = "postgres")]
+mod replay;
+#[cfg(feature = "postgres")]
 mod transaction;
 
+pub use aurora_core::transaction::{MarkerTable, Resolve, RunOptions};
 pub use aurora_core::{self, Cluster, Config, Freshness, Outcome, Retry};
 #[cfg(feature = "postgres")]
 pub use connection::AuroraConnection;
