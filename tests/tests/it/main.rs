@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
 
 mod diesel_recovery;
+mod diesel_replay;
 mod diesel_routing;
 mod diesel_sessions;
 mod scenarios;
