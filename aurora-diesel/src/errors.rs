@@ -4,12 +4,12 @@
 //! line that [`outcome`], [`retry`] and [`instance`] read back.
 
 use std::error::Error as _;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "async-postgres"))]
 use std::hash::{BuildHasher as _, RandomState};
 
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "async-postgres"))]
 use aurora_core::session::{Place, Trouble};
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "async-postgres"))]
 use aurora_core::transaction::{Failed, Phase};
 use aurora_core::{ErrorKind, InstanceId, Outcome, Retry};
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error};
@@ -109,14 +109,14 @@ pub(crate) fn trouble(error: &Error, is_broken: bool) -> Trouble {
 
 /// Whether the server broke a deadlock (40P01). Diesel passes neither the code nor a kind on, so
 /// this is a look at the server's words; other ones are taken for the statement's own fault.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "async-postgres"))]
 pub(crate) fn is_deadlock(error: &Error) -> bool {
     matches!(error, Error::DatabaseError(DatabaseErrorKind::Unknown, information)
         if information.message() == "deadlock detected")
 }
 
 /// What went wrong in an attempt to run a transaction: what its session met, else `otherwise`.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "async-postgres"))]
 pub(crate) fn blame(
     phase: Phase,
     met: Option<(Trouble, Place)>,
@@ -130,7 +130,7 @@ pub(crate) fn blame(
 }
 
 /// What an error of ours means that no server had a part in.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "async-postgres"))]
 pub(crate) fn trouble_of(error: &Error) -> Trouble {
     match retry(error) {
         Retry::AfterTopologyChange => Trouble::NotSent,
@@ -140,7 +140,7 @@ pub(crate) fn trouble_of(error: &Error) -> Trouble {
 }
 
 /// The error for a transaction that was not applied, and will not be tried again.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "async-postgres"))]
 pub(crate) fn out_of_time(error: &aurora_core::Error, trouble: Trouble) -> Error {
     let kind = match trouble {
         Trouble::Conflict => DatabaseErrorKind::SerializationFailure,
@@ -152,7 +152,7 @@ pub(crate) fn out_of_time(error: &aurora_core::Error, trouble: Trouble) -> Error
 }
 
 /// A seed for jitter: not two sessions pause alike.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "async-postgres"))]
 pub(crate) fn seed() -> u64 {
     RandomState::new().hash_one(0)
 }

@@ -16,8 +16,10 @@ mod manager;
 mod postgres;
 #[cfg(feature = "postgres")]
 mod recover;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "async-postgres"))]
 mod replay;
+#[cfg(feature = "postgres")]
+mod run_transaction;
 #[cfg(feature = "postgres")]
 mod transaction;
 

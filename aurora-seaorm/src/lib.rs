@@ -21,6 +21,7 @@ mod statement;
 mod stream;
 mod transaction;
 
+pub use aurora_core::transaction::{MarkerTable, Resolve, RunOptions};
 pub use aurora_core::{
     self, Cluster, Config, Error, ErrorKind, Freshness, InstanceId, Outcome, Retry, Role,
 };

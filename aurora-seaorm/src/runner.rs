@@ -70,17 +70,55 @@ impl Runner {
         std::mem::take(&mut self.wrote)
     }
 
+    /// What the last statement met with that failed; forgets it.
+    pub(crate) fn take_trouble(&mut self) -> Option<(Trouble, Place)> {
+        self.session.take_trouble()
+    }
+
     /// Runs a statement where it belongs, and recovers where that is safe.
     pub(crate) async fn run(
         &mut self,
         statement: Statement<'_>,
         ask: Ask<'_>,
     ) -> Result<Answer, sqlx::Error> {
+        self.run_until(statement, ask, None).await
+    }
+
+    /// Runs a statement of ours in the open transaction, judged as if it were `class`.
+    pub(crate) async fn run_as(
+        &mut self,
+        class: &str,
+        sql: &str,
+        ask: Ask<'_>,
+    ) -> Result<Answer, sqlx::Error> {
+        let cluster = self.pools.cluster();
+        let classification = cluster.classify(class);
+        let deadline = Deadline::of(cluster);
+        self.acquire(Need::Write, deadline).await?;
+        let error = match self.attempt(sql.into(), ask, &classification).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let attempt = Attempt { ask, classification, deadline, need: Need::Write };
+        // In a transaction nothing is run again.
+        match self.recover(error, &attempt, &mut Recovery::default(), sql.into()).await {
+            Ok(_) => Err(errors::lost_before(TRANSACTION_LOST)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Like [`Runner::run`], waiting for an instance no longer than until `limit`.
+    pub(crate) async fn run_until(
+        &mut self,
+        statement: Statement<'_>,
+        ask: Ask<'_>,
+        limit: Option<Instant>,
+    ) -> Result<Answer, sqlx::Error> {
         let mut classification = self.pools.cluster().classify(statement.sql);
         if self.session.gives_up_what_is_lost(&classification) {
             return Ok(Answer::Done(PgQueryResult::default()));
         }
-        let deadline = Deadline::of(self.pools.cluster()).no_later_than(self.session.limit());
+        let deadline = Deadline::of(self.pools.cluster()).no_later_than(limit);
         let mut need = self.session.need(&classification, Some(statement.sql), Instant::now);
         let mut recovery = Recovery::default();
         loop {

@@ -1,12 +1,15 @@
 //! Transactions: everything stays on the connection of its BEGIN.
 
+mod run;
 mod traits;
 
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
+use aurora_core::session::{Place, Trouble};
 use aurora_core::{Error, ErrorKind};
 use sea_orm::{DbErr, TransactionError, TransactionOptions};
 use sqlx::postgres::PgRow;
@@ -37,6 +40,8 @@ pub(crate) struct Inner {
     next_savepoint: AtomicU64,
     /// Savepoints whose handles were dropped: the next statement rolls back to them first.
     abandoned: Mutex<Vec<u64>>,
+    /// What ended it, if something did.
+    met: Mutex<Option<(Trouble, Place)>>,
 }
 
 impl Inner {
@@ -48,11 +53,19 @@ impl Inner {
         runner.run(statement, ask).await
     }
 
-    async fn begin(&self, options: TransactionOptions) -> Result<(), sqlx::Error> {
+    async fn begin(&self, begin: &str, limit: Option<Instant>) -> Result<(), sqlx::Error> {
         let mut guard = self.connection.lock(&self.slot).await?;
         let runner = guard.get_or_insert_with(|| self.connection.runner());
-        let begin = format!("BEGIN{}", modes(options));
-        runner.run(begin.as_str().into(), Ask::Unprepared).await.map(drop)
+        let begun = runner.run_until(begin.into(), Ask::Unprepared, limit).await;
+        let met = runner.take_trouble();
+        if begun.is_err() {
+            self.note(met);
+        }
+        begun.map(drop)
+    }
+
+    fn note(&self, met: Option<(Trouble, Place)>) {
+        *self.met.lock().unwrap_or_else(PoisonError::into_inner) = met;
     }
 
     /// Rolls back to the first savepoint that was given up by dropping its handle.
@@ -85,6 +98,7 @@ impl Inner {
         let mut guard = self.connection.lock(&self.slot).await?;
         let runner = guard.as_mut().filter(|runner| runner.has_transaction()).ok_or_else(ended)?;
         let result = runner.run(sql.into(), Ask::Unprepared).await;
+        self.note(runner.take_trouble());
         self.connection.follow(runner);
         if runner.has_transaction() && !runner.in_transaction() {
             // Its owner gives it up with this; nothing is sent.
@@ -102,7 +116,16 @@ impl AuroraTransaction {
         connection: &AuroraConnection,
         options: TransactionOptions,
     ) -> Result<Self, DbErr> {
-        let slot = match connection.tied().await.map_err(errors::query_err)? {
+        let mut transaction = Self::prepare(connection).await.map_err(errors::query_err)?;
+        let begin = format!("BEGIN{}", modes(options));
+        transaction.inner.begin(&begin, None).await.map_err(errors::query_err)?;
+        transaction.is_open = true;
+        Ok(transaction)
+    }
+
+    /// One that has not begun.
+    async fn prepare(connection: &AuroraConnection) -> Result<Self, sqlx::Error> {
+        let slot = match connection.tied().await? {
             Some(slot) => slot,
             None => Arc::new(tokio::sync::Mutex::new(Some(connection.runner()))),
         };
@@ -111,9 +134,9 @@ impl AuroraTransaction {
             slot,
             next_savepoint: AtomicU64::new(1),
             abandoned: Mutex::default(),
+            met: Mutex::default(),
         };
-        inner.begin(options).await.map_err(errors::query_err)?;
-        Ok(Self { inner: Arc::new(inner), savepoint: None, is_open: true })
+        Ok(Self { inner: Arc::new(inner), savepoint: None, is_open: false })
     }
 
     async fn nest(&self, options: TransactionOptions) -> Result<Self, DbErr> {

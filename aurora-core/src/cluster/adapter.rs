@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use event_listener::Listener as _;
 
@@ -138,6 +138,15 @@ impl Cluster {
             done = work => Some(done),
             _ = &mut timer.0 => None,
         }
+    }
+
+    /// Waits for that long, on a timer of the background runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe.
+    pub async fn pause(&self, pause: Duration) {
+        self.until(Instant::now() + pause, std::future::pending::<()>()).await;
     }
 
     /// Reports what went wrong on a connection to `instance` that was opened in `epoch`.

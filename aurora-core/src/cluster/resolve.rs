@@ -148,7 +148,7 @@ impl Cluster {
                 Ok(_) => return Err(too_late()),
                 Err(error) => error,
             };
-            self.pause(topology.generation(), error, until).await?;
+            self.settle(topology.generation(), error, until).await?;
         }
     }
 
@@ -182,7 +182,7 @@ impl Cluster {
                 }
                 Err(error) => error,
             };
-            self.pause(topology.generation(), error, until).await?;
+            self.settle(topology.generation(), error, until).await?;
         }
     }
 
@@ -235,7 +235,7 @@ impl Cluster {
     }
 
     /// Waits a little, or for news; gives `error` back when it will stay, or time is up.
-    async fn pause(&self, generation: u64, error: Error, until: Instant) -> Result<(), Error> {
+    async fn settle(&self, generation: u64, error: Error, until: Instant) -> Result<(), Error> {
         let stays = matches!(error.kind(), ErrorKind::Statement | ErrorKind::Privilege);
         if stays || Instant::now() + PAUSE >= until {
             return Err(error);

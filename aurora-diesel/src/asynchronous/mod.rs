@@ -45,6 +45,7 @@ mod manager;
 mod physical;
 mod pool;
 mod recover;
+mod replay;
 mod rows;
 mod save;
 mod scope;

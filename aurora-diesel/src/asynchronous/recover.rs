@@ -220,6 +220,7 @@ fn trouble(error: &Error, condition: Condition) -> Trouble {
         (Condition::Closed, _) => Trouble::Lost,
         (_, Error::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _)) => Trouble::ReadOnly,
         (_, Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _)) => Trouble::Conflict,
+        (_, error) if errors::is_deadlock(error) => Trouble::Conflict,
         (Condition::InFailedTransaction | Condition::Usable, _) => Trouble::Statement,
     }
 }

@@ -122,6 +122,8 @@ fn crash(stand: &Stand) {
     let killed = Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
     assert!(killed.success());
     eventually("it is back", || stand.kit.superuser(0).is_ok());
+    // The kernel of the server would have ended the connection.
+    stand.kit.proxy(0).reset_all();
 }
 
 #[test]
@@ -137,8 +139,9 @@ fn a_transaction_that_wrote_nothing_leaves_no_marker_and_no_doubt() {
             runs += 1;
             aurora_tests::items::table.count().get_result(session)
         });
-        assert!(armed.iter().any(|armed| armed.has_happened()));
-        assert_eq!((read, runs), (Ok(0), 2), "{options:?}");
+        let lost = armed.iter().filter(|armed| armed.has_happened()).count();
+        assert!(lost > 0);
+        assert_eq!((read, runs), (Ok(0), 1 + lost), "{options:?}");
         armed.iter().for_each(test_kit::chaos::Armed::disarm);
     }
     let mut writer = stand.kit.client(0).unwrap();
