@@ -12,6 +12,8 @@ mod failover;
 mod ledger;
 #[path = "asynchronous/pools.rs"]
 mod pools;
+#[path = "asynchronous/replay.rs"]
+mod replay;
 #[path = "asynchronous/routing.rs"]
 mod routing;
 #[path = "asynchronous/stand.rs"]

@@ -62,4 +62,4 @@ pub use self::pool::deadpool;
 #[cfg(feature = "mobc")]
 pub use self::pool::mobc;
 pub use self::rows::Rows;
-pub use self::scope::AsyncFunc;
+pub use self::scope::{AsyncFunc, AsyncFuncMut};

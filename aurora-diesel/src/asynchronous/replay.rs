@@ -15,7 +15,7 @@ use futures_util::StreamExt as _;
 use super::collect::load_of;
 use super::connection::AuroraConnection;
 use super::physical::Done;
-use super::scope::TransactionScope;
+use super::scope::{AsyncFuncMut, TransactionScope};
 use super::statement::{Statement, Work};
 use crate::errors;
 use crate::replay::{Attempt, Blame, txid_current_if_assigned};
@@ -28,6 +28,8 @@ impl AuroraConnection {
     /// `work` **may run several times**, each time in a new transaction. It must have no effects
     /// but those on the database that go with the transaction, and nothing that an earlier run
     /// has read holds in the next.
+    ///
+    /// It cannot change what it has captured (see [`AsyncFuncMut`]).
     ///
     /// A COMMIT whose answer was lost is resolved as [`Resolve`] says; see
     /// [`AuroraConnection::run_transaction_with`].
@@ -68,7 +70,9 @@ impl AuroraConnection {
     /// ```
     pub async fn run_transaction<T, E, F>(&mut self, work: F) -> Result<T, E>
     where
-        F: AsyncFnMut(&mut Self) -> Result<T, E>,
+        for<'r> F: AsyncFnMut(&'r mut Self) -> Result<T, E>
+            + AsyncFuncMut<&'r mut Self, Result<T, E>, Fut: Send>
+            + Send,
         E: From<Error>,
     {
         self.run_transaction_with(&RunOptions::new(), work).await
@@ -90,7 +94,9 @@ impl AuroraConnection {
         mut work: F,
     ) -> Result<T, E>
     where
-        F: AsyncFnMut(&mut Self) -> Result<T, E>,
+        for<'r> F: AsyncFnMut(&'r mut Self) -> Result<T, E>
+            + AsyncFuncMut<&'r mut Self, Result<T, E>, Fut: Send>
+            + Send,
         E: From<Error>,
     {
         self.heal();
@@ -125,11 +131,14 @@ impl AuroraConnection {
         work: &mut F,
     ) -> Result<T, Attempt<T, E>>
     where
-        F: AsyncFnMut(&mut Self) -> Result<T, E>,
+        for<'r> F: AsyncFnMut(&'r mut Self) -> Result<T, E>
+            + AsyncFuncMut<&'r mut Self, Result<T, E>, Fut: Send>
+            + Send,
     {
         let since = Instant::now();
         self.session.take_trouble();
-        let begun = AnsiTransactionManager::begin_transaction_sql(self, &options.begin_sql()).await;
+        let begin = options.begin_sql();
+        let begun = AnsiTransactionManager::begin_transaction_sql(self, &begin).await;
         begun.map_err(|error| self.failed(Phase::Work, error))?;
         self.session.take_trouble();
         let value = match work(self).await {

@@ -25,6 +25,24 @@ where
     type Fut = Fut;
 }
 
+/// An async closure that can be called several times, and whose futures may move between threads.
+/// Implemented for all that do not change what they have captured: as the calls may follow a
+/// failure in the middle, what they count or collect belongs into an atomic or a mutex.
+pub trait AsyncFuncMut<T, R>:
+    AsyncFnMut(T) -> R + FnMut(T) -> <Self as AsyncFuncMut<T, R>>::Fut
+{
+    /// The future of a call.
+    type Fut: Future<Output = R>;
+}
+
+impl<F, T, Fut, R> AsyncFuncMut<T, R> for F
+where
+    F: AsyncFnMut(T) -> R + FnMut(T) -> Fut,
+    Fut: Future<Output = R>,
+{
+    type Fut = Fut;
+}
+
 /// Notes when the future of a transaction is dropped before it has ended.
 #[derive(Debug)]
 pub(crate) struct TransactionScope {

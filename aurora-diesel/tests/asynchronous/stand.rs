@@ -33,12 +33,19 @@ impl Stand {
 
     /// The same, connected to with these options of the URL.
     pub(crate) async fn with(instances: usize, options: &str, sql: &'static str) -> Self {
+        let servers = PgCluster::builder().instances(instances).synchronous(true);
+        Self::of(servers, options, sql).await
+    }
+
+    /// Servers as described.
+    pub(crate) async fn of(servers: test_kit::Builder, options: &str, sql: &'static str) -> Self {
         let start = move || {
-            let kit = PgCluster::builder().instances(instances).synchronous(true).start().unwrap();
+            let kit = servers.start().unwrap();
             kit.client(kit.writer()).unwrap().batch_execute(sql).unwrap();
             kit
         };
         let kit = tokio::task::spawn_blocking(start).await.unwrap();
+        let instances = kit.len();
         let config = Config::from_url(&format!("{}?{options}", kit.url())).unwrap();
         let cluster = Cluster::connect(config).await.unwrap();
         eventually("all instances are online", async || {

@@ -149,8 +149,7 @@ impl AuroraConnection {
             Err(error) => {
                 transaction.note_trouble().await;
                 let failed = transaction.blame(Phase::Work, Trouble::Statement);
-                // Dropped, it is rolled back all the same.
-                transaction.is_open = transaction.rollback_now().await.is_err();
+                transaction.give_up().await;
                 let error = TransactionError::Transaction(error);
                 return Err(Box::new(Attempt { failed, error, doubt: None }));
             }
@@ -160,15 +159,17 @@ impl AuroraConnection {
             Err(error) => {
                 transaction.note_trouble().await;
                 let attempt = blame_ours(Some((&transaction, Phase::Work)), error);
-                transaction.is_open = transaction.rollback_now().await.is_err();
+                transaction.give_up().await;
                 return Err(attempt);
             }
         };
         let sent_at = Instant::now();
-        let committed = transaction.commit_now().await;
-        transaction.is_open = committed.is_err();
-        let Err(error) = committed else { return Ok(value) };
+        let Err(error) = transaction.commit_now().await else {
+            transaction.is_open = false;
+            return Ok(value);
+        };
         let mut attempt = blame_ours(Some((&transaction, Phase::Commit)), error);
+        transaction.give_up().await;
         if let Some(place) = attempt.failed.place.clone() {
             attempt.doubt = Some((Doubt { evidence, place, sent_at }, value));
         }
@@ -209,6 +210,24 @@ impl AuroraTransaction {
         let Ok(mut guard) = self.inner.connection.lock(&self.inner.slot).await else { return };
         if let Some(runner) = guard.as_mut() {
             self.inner.note(runner.take_trouble());
+        }
+    }
+
+    /// Rolls back what is left, here and now: in the background it could meet the next attempt on
+    /// the same connection. What cannot be rolled back is closed.
+    async fn give_up(&mut self) {
+        let inner = &self.inner;
+        self.is_open = false;
+        let is_left = match inner.connection.lock(&inner.slot).await {
+            Ok(guard) => guard.as_ref().is_some_and(crate::runner::Runner::has_transaction),
+            Err(_) => true,
+        };
+        if is_left && inner.end("ROLLBACK").await.is_err() {
+            match inner.connection.lock(&inner.slot).await {
+                Ok(mut guard) => *guard = None,
+                // Somebody holds on to it: it is rolled back when they let go.
+                Err(_) => self.is_open = true,
+            }
         }
     }
 

@@ -5,6 +5,7 @@ mod failover;
 mod inherent;
 mod ledger;
 mod registered;
+mod replay;
 mod routing;
 mod schema;
 mod sessions;
