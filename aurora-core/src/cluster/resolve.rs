@@ -22,6 +22,9 @@ const PRUNE_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// How long creating the table, or pruning it, may take.
 const UPKEEP: Duration = Duration::from_secs(30);
 
+/// How much longer than that a thread waits to be told so.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// What a resolver sets for its own session. It must see what was committed while it waited for
 /// it; a lock is waited for again and again, so that nobody waits on when the resolver has gone.
 const SETTINGS: &str = "SET default_transaction_isolation = 'read committed'; \
@@ -51,7 +54,7 @@ impl Cluster {
     /// See [`Cluster::resolve`].
     pub fn resolve_blocking(&self, doubt: Doubt, until: Instant) -> Result<bool, Error> {
         let cluster = self.clone();
-        self.in_background_blocking(async move { cluster.resolve_here(&doubt, until).await })
+        self.in_background_blocking(until, async move { cluster.resolve_here(&doubt, until).await })
     }
 
     /// Creates the table of markers if there is none.
@@ -64,8 +67,8 @@ impl Cluster {
     ///
     /// Safe: whether the table was created is not known then, and it can be asked for again.
     pub async fn create_marker_table(&self, table: &MarkerTable) -> Result<(), Error> {
-        let (cluster, sql) = (self.clone(), table.create_sql());
-        self.in_background(async move { cluster.on_writer(&sql).await }).await
+        let (cluster, sql, until) = (self.clone(), table.create_sql(), Instant::now() + UPKEEP);
+        self.in_background(async move { cluster.create(&sql, until).await }).await
     }
 
     /// Like [`Cluster::create_marker_table`], on the calling thread.
@@ -74,8 +77,8 @@ impl Cluster {
     ///
     /// See [`Cluster::create_marker_table`].
     pub fn create_marker_table_blocking(&self, table: &MarkerTable) -> Result<(), Error> {
-        let (cluster, sql) = (self.clone(), table.create_sql());
-        self.in_background_blocking(async move { cluster.on_writer(&sql).await })
+        let (cluster, sql, until) = (self.clone(), table.create_sql(), Instant::now() + UPKEEP);
+        self.in_background_blocking(until, async move { cluster.create(&sql, until).await })
     }
 
     /// Notes that a marker was written: now and then, old ones are pruned in the background.
@@ -89,7 +92,7 @@ impl Cluster {
         *pruned_at = Some(now);
         let (cluster, sql) = (self.clone(), table.prune_sql());
         self.0._background.handle().spawn(async move {
-            if let Err(error) = cluster.on_writer(&sql).await {
+            if let Err(error) = cluster.on_writer(&sql, now + UPKEEP).await {
                 tracing::debug!(target: "aurora", %error, "markers were not pruned");
             }
         });
@@ -108,13 +111,16 @@ impl Cluster {
 
     fn in_background_blocking<R: Send + 'static>(
         &self,
+        until: Instant,
         work: impl Future<Output = Result<R, Error>> + Send + 'static,
     ) -> Result<R, Error> {
         let (sender, receiver) = mpsc::sync_channel(1);
         self.0._background.handle().spawn(async move {
             let _ = sender.send(work.await);
         });
-        receiver.recv().unwrap_or_else(|_| Err(ended()))
+        // The work ends by itself, unless the machine has no time for it.
+        let patience = until.saturating_duration_since(Instant::now()) + GRACE;
+        receiver.recv_timeout(patience).unwrap_or_else(|_| Err(ended()))
     }
 
     async fn resolve_here(&self, doubt: &Doubt, until: Instant) -> Result<bool, Error> {
@@ -222,16 +228,17 @@ impl Cluster {
         }
     }
 
-    /// Runs one statement on the writer.
-    async fn on_writer(&self, sql: &str) -> Result<(), Error> {
-        let until = Instant::now() + UPKEEP;
-        let topology = self.wait_for(Need::Write, until.min(self.patience())).await?;
-        let writer = topology.writer().ok_or_else(|| Error::new(ErrorKind::NoWriter, ""))?;
-        self.ask(writer, sql, until).await.map(drop)
+    async fn create(&self, sql: &str, until: Instant) -> Result<(), Error> {
+        let patience = Instant::now() + self.config().failover_timeout();
+        self.wait_for(Need::Write, until.min(patience)).await?;
+        self.on_writer(sql, until).await
     }
 
-    fn patience(&self) -> Instant {
-        Instant::now() + self.config().failover_timeout()
+    /// Runs one statement on the writer there is now.
+    async fn on_writer(&self, sql: &str, until: Instant) -> Result<(), Error> {
+        let topology = self.topology();
+        let writer = topology.writer().ok_or_else(|| Error::new(ErrorKind::NoWriter, ""))?;
+        self.ask(writer, sql, until).await.map(drop)
     }
 
     /// Waits a little, or for news; gives `error` back when it will stay, or time is up.
@@ -271,7 +278,8 @@ fn refused(error: tokio_postgres::Error) -> Error {
 }
 
 fn ended() -> Error {
-    Error::new(ErrorKind::Closed, "the background runtime has ended").with_outcome(Outcome::Unknown)
+    Error::new(ErrorKind::Closed, "the background runtime has ended, or does not get to it")
+        .with_outcome(Outcome::Unknown)
 }
 
 fn too_late() -> Error {

@@ -130,3 +130,11 @@ fn the_absence_of_an_old_marker_proves_nothing() {
     assert!(doubt.is_recent(sent_at + Duration::from_secs(60)));
     assert!(!doubt.is_recent(sent_at + KEEP / 2));
 }
+
+#[test]
+fn the_documentation_shows_the_statement_as_it_is() {
+    let page = include_str!("../../../docs/transactions.md");
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown = words(page).replace("( ", "(").replace(" )", ")");
+    assert!(shown.contains(&words(CREATE_TABLE)), "{shown}");
+}
