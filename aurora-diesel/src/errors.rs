@@ -4,13 +4,9 @@
 //! line that [`outcome`], [`retry`] and [`instance`] read back.
 
 use std::error::Error as _;
-#[cfg(any(feature = "postgres", feature = "async-postgres"))]
-use std::hash::{BuildHasher as _, RandomState};
 
 #[cfg(any(feature = "postgres", feature = "async-postgres"))]
-use aurora_core::session::{Place, Trouble};
-#[cfg(any(feature = "postgres", feature = "async-postgres"))]
-use aurora_core::transaction::{Failed, Phase};
+use aurora_core::session::Trouble;
 use aurora_core::{ErrorKind, InstanceId, Outcome, Retry};
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error};
 
@@ -115,30 +111,6 @@ pub(crate) fn is_deadlock(error: &Error) -> bool {
         if information.message() == "deadlock detected")
 }
 
-/// What went wrong in an attempt to run a transaction: what its session met, else `otherwise`.
-#[cfg(any(feature = "postgres", feature = "async-postgres"))]
-pub(crate) fn blame(
-    phase: Phase,
-    met: Option<(Trouble, Place)>,
-    otherwise: Trouble,
-) -> Box<Failed> {
-    let (trouble, place) = match met {
-        Some((trouble, place)) => (trouble, Some(place)),
-        None => (otherwise, None),
-    };
-    Box::new(Failed { phase, trouble, place })
-}
-
-/// What an error of ours means that no server had a part in.
-#[cfg(any(feature = "postgres", feature = "async-postgres"))]
-pub(crate) fn trouble_of(error: &Error) -> Trouble {
-    match retry(error) {
-        Retry::AfterTopologyChange => Trouble::NotSent,
-        Retry::IfIdempotent => Trouble::Lost,
-        Retry::Never => Trouble::Statement,
-    }
-}
-
 /// The error for a transaction that was not applied, and will not be tried again.
 #[cfg(any(feature = "postgres", feature = "async-postgres"))]
 pub(crate) fn out_of_time(error: &aurora_core::Error, trouble: Trouble) -> Error {
@@ -149,12 +121,6 @@ pub(crate) fn out_of_time(error: &aurora_core::Error, trouble: Trouble) -> Error
         Trouble::NotSent | Trouble::Statement => DatabaseErrorKind::UnableToSendCommand,
     };
     database_error(kind, error.to_string(), Facts::of(error), "it was not applied: run it again")
-}
-
-/// A seed for jitter: not two sessions pause alike.
-#[cfg(any(feature = "postgres", feature = "async-postgres"))]
-pub(crate) fn seed() -> u64 {
-    RandomState::new().hash_one(0)
 }
 
 /// A lost statement: the driver's error with the outcome, the instance and the remedy.

@@ -1,6 +1,10 @@
 //! What the replayable transactions of both kinds of sessions share.
 
-use aurora_core::transaction::{Doubt, Failed};
+use std::hash::{BuildHasher as _, RandomState};
+
+use aurora_core::Retry;
+use aurora_core::session::{Place, Trouble};
+use aurora_core::transaction::{Doubt, Failed, Phase};
 use diesel::result::Error;
 
 diesel::define_sql_function! {
@@ -30,4 +34,31 @@ impl<E: From<Error>> Blame<E> {
             Self::Ours(error) => error.into(),
         }
     }
+}
+
+/// What went wrong in an attempt to run a transaction: what its session met, else `otherwise`.
+pub(crate) fn blame(
+    phase: Phase,
+    met: Option<(Trouble, Place)>,
+    otherwise: Trouble,
+) -> Box<Failed> {
+    let (trouble, place) = match met {
+        Some((trouble, place)) => (trouble, Some(place)),
+        None => (otherwise, None),
+    };
+    Box::new(Failed { phase, trouble, place })
+}
+
+/// What an error of ours means that no server had a part in.
+pub(crate) fn trouble_of(error: &Error) -> Trouble {
+    match crate::errors::retry(error) {
+        Retry::AfterTopologyChange => Trouble::NotSent,
+        Retry::IfIdempotent => Trouble::Lost,
+        Retry::Never => Trouble::Statement,
+    }
+}
+
+/// A seed for jitter: not two sessions pause alike.
+pub(crate) fn seed() -> u64 {
+    RandomState::new().hash_one(0)
 }

@@ -15,7 +15,7 @@ use diesel::result::{Error, QueryResult};
 use crate::connection::AuroraConnection;
 use crate::errors;
 use crate::recover::Statement;
-use crate::replay::{Attempt, Blame, txid_current_if_assigned};
+use crate::replay::{self, Attempt, Blame, txid_current_if_assigned};
 
 impl AuroraConnection<PgConnection> {
     /// Runs `work` in a transaction, again and again until it is committed: whenever it certainly
@@ -100,7 +100,7 @@ impl AuroraConnection<PgConnection> {
             return Err(Error::AlreadyInTransaction.into());
         }
         let now = Instant::now();
-        let attempts = Attempts::new(options, self.cluster().config(), now, errors::seed());
+        let attempts = Attempts::new(options, self.cluster().config(), now, replay::seed());
         let mut run = Run { attempts, scope: Scope { connection: self } };
         run.scope.connection.session.set_limit(Some(run.attempts.until()));
         loop {
@@ -130,7 +130,7 @@ impl AuroraConnection<PgConnection> {
             Ok(value) => value,
             Err(error) => {
                 let trouble = self.session.take_trouble();
-                let failed = errors::blame(Phase::Work, trouble, Trouble::Statement);
+                let failed = replay::blame(Phase::Work, trouble, Trouble::Statement);
                 self.roll_back();
                 return Err(Attempt { failed, error: Blame::Closure(error), doubt: None });
             }
@@ -156,7 +156,7 @@ impl AuroraConnection<PgConnection> {
     }
 
     fn failed<T, E>(&mut self, phase: Phase, error: Error) -> Attempt<T, E> {
-        let failed = errors::blame(phase, self.session.take_trouble(), errors::trouble_of(&error));
+        let failed = replay::blame(phase, self.session.take_trouble(), replay::trouble_of(&error));
         Attempt { failed, error: Blame::Ours(error), doubt: None }
     }
 

@@ -18,7 +18,7 @@ use super::physical::Done;
 use super::scope::{AsyncFuncMut, TransactionScope};
 use super::statement::{Statement, Work};
 use crate::errors;
-use crate::replay::{Attempt, Blame, txid_current_if_assigned};
+use crate::replay::{self, Attempt, Blame, txid_current_if_assigned};
 
 impl AuroraConnection {
     /// Runs `work` in a transaction, again and again until it is committed: whenever it certainly
@@ -105,7 +105,7 @@ impl AuroraConnection {
             return Err(Error::AlreadyInTransaction.into());
         }
         let now = Instant::now();
-        let mut attempts = Attempts::new(options, self.cluster().config(), now, errors::seed());
+        let mut attempts = Attempts::new(options, self.cluster().config(), now, replay::seed());
         let scope = Limited { connection: self };
         let connection = &mut *scope.connection;
         connection.session.set_limit(Some(attempts.until()));
@@ -146,7 +146,7 @@ impl AuroraConnection {
             Err(error) => {
                 self.heal();
                 let trouble = self.session.take_trouble();
-                let failed = errors::blame(Phase::Work, trouble, Trouble::Statement);
+                let failed = replay::blame(Phase::Work, trouble, Trouble::Statement);
                 self.roll_back().await;
                 return Err(Attempt { failed, error: Blame::Closure(error), doubt: None });
             }
@@ -172,7 +172,7 @@ impl AuroraConnection {
     }
 
     fn failed<T, E>(&mut self, phase: Phase, error: Error) -> Attempt<T, E> {
-        let failed = errors::blame(phase, self.session.take_trouble(), errors::trouble_of(&error));
+        let failed = replay::blame(phase, self.session.take_trouble(), replay::trouble_of(&error));
         Attempt { failed, error: Blame::Ours(error), doubt: None }
     }
 
