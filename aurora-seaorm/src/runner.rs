@@ -2,6 +2,8 @@
 //!
 //! The decisions are [`aurora_core::session`]'s, shared by all adapters; here they are carried out.
 
+mod ours;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -70,11 +72,6 @@ impl Runner {
         std::mem::take(&mut self.wrote)
     }
 
-    /// What the last statement met with that failed; forgets it.
-    pub(crate) fn take_trouble(&mut self) -> Option<(Trouble, Place)> {
-        self.session.take_trouble()
-    }
-
     /// Runs a statement where it belongs, and recovers where that is safe.
     pub(crate) async fn run(
         &mut self,
@@ -82,29 +79,6 @@ impl Runner {
         ask: Ask<'_>,
     ) -> Result<Answer, sqlx::Error> {
         self.run_until(statement, ask, None).await
-    }
-
-    /// Runs a statement of ours in the open transaction, judged as if it were `class`.
-    pub(crate) async fn run_as(
-        &mut self,
-        class: &str,
-        sql: &str,
-        ask: Ask<'_>,
-    ) -> Result<Answer, sqlx::Error> {
-        let cluster = self.pools.cluster();
-        let classification = cluster.classify(class);
-        let deadline = Deadline::of(cluster);
-        self.acquire(Need::Write, deadline).await?;
-        let error = match self.attempt(sql.into(), ask, &classification).await {
-            Ok(answer) => return Ok(answer),
-            Err(error) => error,
-        };
-        let attempt = Attempt { ask, classification, deadline, need: Need::Write };
-        // In a transaction nothing is run again.
-        match self.recover(error, &attempt, &mut Recovery::default(), sql.into()).await {
-            Ok(_) => Err(errors::lost_before(TRANSACTION_LOST)),
-            Err(error) => Err(error),
-        }
     }
 
     /// Like [`Runner::run`], waiting for an instance no longer than until `limit`.

@@ -18,7 +18,8 @@ use sqlx::Row as _;
 use super::AuroraTransaction;
 use crate::connection::AuroraConnection;
 use crate::errors;
-use crate::statement::Ask;
+use crate::runner::Runner;
+use crate::statement::{Answer, Ask};
 
 /// An attempt that failed: how, and what to give back if it is not run again.
 struct Attempt<T, E> {
@@ -121,7 +122,7 @@ impl AuroraConnection {
     async fn refuse_nested(&self) -> Result<(), DbErr> {
         let Some(slot) = self.tied().await.map_err(errors::query_err)? else { return Ok(()) };
         let guard = self.lock(&slot).await.map_err(errors::query_err)?;
-        if guard.as_ref().is_some_and(crate::runner::Runner::has_transaction) {
+        if guard.as_ref().is_some_and(Runner::has_transaction) {
             let text = "the session is in a transaction, in which none can be run again alone";
             return Err(errors::conn_err(Error::new(ErrorKind::Statement, text)));
         }
@@ -219,7 +220,7 @@ impl AuroraTransaction {
         let inner = &self.inner;
         self.is_open = false;
         let is_left = match inner.connection.lock(&inner.slot).await {
-            Ok(guard) => guard.as_ref().is_some_and(crate::runner::Runner::has_transaction),
+            Ok(guard) => guard.as_ref().is_some_and(Runner::has_transaction),
             Err(_) => true,
         };
         if is_left && inner.end("ROLLBACK").await.is_err() {
@@ -264,12 +265,7 @@ impl AuroraTransaction {
         }
     }
 
-    async fn ask_as(
-        &self,
-        class: &str,
-        sql: &str,
-        ask: Ask<'_>,
-    ) -> Result<crate::statement::Answer, sqlx::Error> {
+    async fn ask_as(&self, class: &str, sql: &str, ask: Ask<'_>) -> Result<Answer, sqlx::Error> {
         let mut guard = self.inner.connection.lock(&self.inner.slot).await?;
         let runner = guard.as_mut().filter(|runner| runner.has_transaction());
         let runner = runner.ok_or_else(super::ended)?;
