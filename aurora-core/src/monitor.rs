@@ -88,8 +88,9 @@ async fn ask(
                     *open = session.map(|session| (order.address, session));
                     return (Input::Answered { slot, asked_at, report }, is_new);
                 }
-                // That nobody listens is certain; any other failure may be this try's own.
-                Ok(Attempt { result: Err(failure), .. }) if tries.is_empty() || failure.is_refusal() => {
+                Ok(Attempt { is_new, result: Err(failure), .. })
+                    if tries.is_empty() || failure.settles(is_new) =>
+                {
                     let failure = failure.into_probe_failure();
                     return (Input::Unreachable { slot, asked_at, failure }, false);
                 }

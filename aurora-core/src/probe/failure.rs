@@ -39,9 +39,21 @@ impl Failure {
         Self::new(kind, format!("{doing}: {error}"))
     }
 
-    /// Nobody listens at the address.
-    pub(crate) fn is_refusal(&self) -> bool {
-        self.kind == FailureKind::Refused
+    /// Whether the other tries of a probe need not be waited for: that nobody listens is certain,
+    /// and when the session breaks that was there before, so did what else was open, which the
+    /// answer of a new session would hide. Any other failure may be this try's own.
+    pub(crate) fn settles(&self, is_new_session: bool) -> bool {
+        match self.kind {
+            FailureKind::Refused => true,
+            FailureKind::Reset => !is_new_session,
+            FailureKind::Authentication
+            | FailureKind::NotReady
+            | FailureKind::Other
+            | FailureKind::Privilege
+            | FailureKind::Silent
+            | FailureKind::Tls
+            | FailureKind::TooManyConnections => false,
+        }
     }
 
     /// What is wrong with the topology, when it is the statement that the server could not
@@ -135,5 +147,19 @@ fn tls_message(
             "the server does not support TLS: enable it there, or set sslmode=prefer".to_owned(),
         ),
         None => error.to_string().contains("TLS handshake").then(|| format!("TLS failed: {cause}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_breaks_is_not_hidden_by_the_answer_of_another() {
+        let settles = |kind, is_new| Failure::new(kind, "").settles(is_new);
+        assert!(settles(FailureKind::Reset, false));
+        assert!(!settles(FailureKind::Reset, true), "a connect may fail by itself");
+        assert!(settles(FailureKind::Refused, true));
+        assert!(!settles(FailureKind::NotReady, false));
     }
 }
