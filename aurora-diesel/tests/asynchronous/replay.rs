@@ -1,6 +1,6 @@
 //! Replayable transactions: applied once, or an error that is true.
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use aurora_diesel::asynchronous::AuroraConnection;
 use aurora_diesel::{MarkerTable, Outcome, Resolve, RunOptions, outcome};
@@ -181,10 +181,10 @@ async fn a_conflict_is_run_again_and_a_dropped_future_rolls_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_markers_every_transaction_is_applied_once_and_nothing_stays_unknown() {
     let stand = stand(3, LEDGER).await;
-    let ledger = &Ledger::default();
+    let (ledger, is_over) = (&Ledger::default(), &AtomicBool::new(false));
     let write = async || {
         let (session, options) = (&mut stand.session(), marked());
-        while !ledger.is_stopped() {
+        while !is_over.load(Relaxed) {
             let id = ledger.take_id();
             let done = session.run_transaction_with(&options, async |session| {
                 let written = diesel::insert_into(ledger::table).values(ledger::id.eq(id));
@@ -214,7 +214,7 @@ async fn with_markers_every_transaction_is_applied_once_and_nothing_stays_unknow
             }
             goes_on().await;
         }
-        ledger.stop();
+        is_over.store(true, Relaxed);
     };
     futures_util::join!(write(), write(), write(), write(), hurt);
     ledger.verify(&stand);
