@@ -180,6 +180,9 @@ impl<C: Physical> SimpleConnection for AuroraConnection<C> {
         if self.session.gives_up_what_is_lost(&classification) {
             return Ok(());
         }
+        if self.session.may_commit_nothing(&classification) {
+            self.refuse_if_aborted()?;
+        }
         let statement = Statement::of_text(classification, query);
         let result = self.run(&statement, |connection| connection.batch_execute(query));
         if result.is_err() && self.session.gives_up_what_is_lost(&classification) {

@@ -175,19 +175,34 @@ impl<C: Physical> AuroraConnection<C> {
     /// says that of a connection that broke unnoticed, and of a statement that the protocol has no
     /// room for, such as one with more than 65535 values.
     fn answers(&mut self) -> bool {
-        let Some(lease) = &mut self.lease else { return false };
-        // It is no statement of the user's.
+        // In a transaction that has failed already it answers with another error.
+        matches!(self.look(), Ok(()) | Err((_, Trouble::Statement)))
+    }
+
+    /// Fails with the server's error if it has aborted the transaction.
+    pub(crate) fn refuse_if_aborted(&mut self) -> QueryResult<()> {
+        match self.look() {
+            Err((error, Trouble::Statement)) => Err(error),
+            // A connection that is lost is found out about by the statement itself.
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Sends the least there is, past any instrumentation: it is no statement of the user's.
+    fn look(&mut self) -> Result<(), (Error, Trouble)> {
+        let Some(lease) = &mut self.lease else {
+            return Err((Error::BrokenTransactionManager, Trouble::Lost));
+        };
         lease.set_instrumentation(|_: InstrumentationEvent<'_>| ());
         let answer = lease.batch_execute("SELECT 1");
         lease.set_instrumentation(self.instrumentation.clone());
         self.instrumented = true;
         let status = AnsiTransactionManager::transaction_manager_status_mut(&mut **lease);
         let is_broken = matches!(status, TransactionManagerStatus::InError);
-        // In a transaction that has failed already it answers with another error.
-        answer.map_or_else(
-            |error| errors::trouble(&error, is_broken) == Trouble::Statement,
-            |()| true,
-        )
+        answer.map_err(|error| {
+            let trouble = errors::trouble(&error, is_broken);
+            (error, trouble)
+        })
     }
 
     /// The connection is gone, and those that were idle beside it are in doubt.

@@ -82,6 +82,22 @@ impl Session {
         self.trouble.is_some()
     }
 
+    /// Whether the statement would commit a transaction in which another one has failed. The server
+    /// may have aborted it; then it answers a COMMIT with a ROLLBACK and no error (PostgreSQL
+    /// documentation, COMMIT), which would pass for success: look before.
+    #[must_use]
+    pub fn may_commit_nothing(&self, classification: &Classification) -> bool {
+        let commits = matches!(
+            classification.verdict(),
+            Verdict::Transaction(
+                TransactionControl::Commit
+                    | TransactionControl::CommitAndChain
+                    | TransactionControl::Prepare
+            )
+        );
+        commits && self.in_transaction() && self.is_troubled()
+    }
+
     /// Sets how recent the data must be that its reads see, until [`Session::reset`].
     pub fn set_freshness(&mut self, freshness: Freshness) {
         self.freshness = freshness;

@@ -246,6 +246,25 @@ fn a_function_nobody_knows_may_have_written_where_it_could() {
 }
 
 #[test]
+fn a_commit_after_a_failure_may_commit_nothing() {
+    let fail = |session: &mut Session| {
+        let (class, place) = (classified("SELECT 1 / 0"), place(Role::Writer));
+        Recovery::default()
+            .next(session, &failure(Trouble::Statement, &place, &class, Need::Write));
+    };
+    let mut session = after(&["BEGIN"]);
+    assert!(!session.may_commit_nothing(&classified("COMMIT")));
+    fail(&mut session);
+    for commits in ["COMMIT", "END", "COMMIT AND CHAIN", "PREPARE TRANSACTION 'a'"] {
+        assert!(session.may_commit_nothing(&classified(commits)), "{commits}");
+    }
+    assert!(!session.may_commit_nothing(&classified("ROLLBACK")));
+    let mut session = after(&[]);
+    fail(&mut session);
+    assert!(!session.may_commit_nothing(&classified("COMMIT")), "nothing is open");
+}
+
+#[test]
 fn a_session_knows_what_its_transaction_met_until_work_goes_on() {
     let lose = |session: &mut Session, sql: &str, trouble| {
         let (class, place) = (classified(sql), place(Role::Writer));

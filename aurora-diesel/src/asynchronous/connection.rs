@@ -224,6 +224,11 @@ impl SimpleAsyncConnection for AuroraConnection {
             // Which migrations were applied must not be asked of a reader that is behind.
             self.session.force(Some(aurora_core::sql::Target::Writer));
         }
+        if self.session.may_commit_nothing(&classification)
+            && Box::pin(self.is_aborted(classification)).await
+        {
+            return Box::pin(self.roll_back_aborted()).await;
+        }
         let rolls_back = matches!(
             classification.verdict(),
             Verdict::Transaction(

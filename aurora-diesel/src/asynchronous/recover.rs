@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use aurora_core::session::{Failure, Place, Recovery, Step, Trouble};
-use aurora_core::sql::Verdict;
+use aurora_core::sql::{Classification, Verdict};
 use aurora_core::{Cluster, Complaint, Deadline, Need, Outcome};
 use diesel::result::{DatabaseErrorKind, Error, QueryResult};
 use diesel_async::AsyncConnection as _;
@@ -12,7 +12,7 @@ use diesel_async::AsyncConnection as _;
 use super::connection::AuroraConnection;
 use super::lease::lost;
 use super::physical::{Condition, Done};
-use super::statement::{Statement, controls_transaction, ends_transaction};
+use super::statement::{Statement, Work, controls_transaction, ends_transaction};
 use crate::errors;
 
 /// One attempt that failed.
@@ -86,6 +86,27 @@ impl AuroraConnection {
                 Err(Failed { trouble: trouble(&error, condition), error, transaction_is_over })
             }
         }
+    }
+
+    /// Whether the server has aborted the transaction that `commit` would end.
+    pub(crate) async fn is_aborted(&mut self, commit: Classification) -> bool {
+        self.in_flight = Some(commit);
+        let condition = self.condition().await;
+        self.in_flight = None;
+        condition == Condition::InFailedTransaction
+    }
+
+    /// Does what the server would do for a COMMIT, and says so.
+    pub(crate) async fn roll_back_aborted(&mut self) -> QueryResult<()> {
+        let sql = "ROLLBACK";
+        let classification = self.shared.cluster.classify(sql);
+        if self.run(Statement { classification, work: Work::Batch(sql) }).await.is_err() {
+            // The connection broke under it, which comes to the same.
+            self.give_up_transaction();
+        }
+        let text = "the server had aborted the transaction when a statement in it failed: \
+                    it was rolled back";
+        Err(Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new(text.to_owned())))
     }
 
     /// How the connection is, asked past the session's instrumentation.

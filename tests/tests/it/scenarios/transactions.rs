@@ -91,10 +91,9 @@ async fn rolled_back(scene: &Scene) {
             Ok(())
         })
     });
-    // SeaORM's adapter says so; Diesel takes the server's answer to COMMIT, a ROLLBACK, for success.
-    if let Err(failure) = session.transaction(Access::Write, doomed).await {
-        assert_eq!(failure.outcome, Outcome::NotApplied, "{failure}");
-    }
+    // The server's answer to its COMMIT, a ROLLBACK, is no success.
+    let failure = session.transaction(Access::Write, doomed).await.unwrap_err();
+    assert_eq!(failure.outcome, Outcome::NotApplied, "{failure}");
     session.add("here").await.unwrap();
     assert_eq!((scene.stored("gone"), scene.stored("here")), (0, 1));
 }
