@@ -15,10 +15,22 @@ pub struct RoundRobin {
 impl Policy for RoundRobin {
     fn pick<'a>(&self, candidates: Candidates<'a>) -> &'a Instance {
         let turn = self.turn.fetch_add(1, Relaxed) % candidates.len();
-        let due = candidates.iter().find(|instance| instance.turn == turn);
-        // Where not every reader is a candidate, the one whose turn it is may be missing.
-        due.unwrap_or_else(|| candidates.at(turn))
+        // Where every reader is a candidate their turns are 0, 1, 2 …; where some are missing, what
+        // counts is how many candidates come before by name, or one would never have its turn.
+        let all = candidates.iter().all(|instance| instance.turn < candidates.len());
+        let place = |instance: &&Instance| {
+            if all { instance.turn } else { before(candidates, instance) }
+        };
+        candidates
+            .iter()
+            .find(|instance| place(instance) == turn)
+            .unwrap_or_else(|| candidates.at(turn))
     }
+}
+
+/// How many candidates have their turn before `instance`.
+fn before(candidates: Candidates<'_>, instance: &Instance) -> usize {
+    candidates.iter().filter(|other| other.turn < instance.turn).count()
 }
 
 #[cfg(test)]
@@ -45,5 +57,20 @@ mod tests {
             .map(|n| policy.pick(Candidates::new(&orders[n % 2]).unwrap()).id().as_str().to_owned())
             .collect();
         assert_eq!(picked, ["a", "b", "a", "b", "a", "b"]);
+    }
+
+    #[test]
+    fn every_candidate_has_its_turn_when_others_are_too_old() {
+        let (policy, now) = (RoundRobin::default(), Instant::now());
+        let readers = ["a", "b", "c", "d"].map(|name| {
+            let fresh_as_of = ["b", "d"].contains(&name).then_some(now);
+            instance(name, Role::Reader, fresh_as_of)
+        });
+        let topology = Topology::new(readers.to_vec());
+        let fresh = topology.readers_fresh_as_of(now);
+        let picked: Vec<_> = (0..4)
+            .map(|_| policy.pick(Candidates::new(fresh).unwrap()).id().as_str().to_owned())
+            .collect();
+        assert_eq!(picked, ["b", "d", "b", "d"]);
     }
 }
