@@ -28,6 +28,8 @@ mod probe;
 mod route;
 pub mod session;
 mod socket;
+#[cfg(test)]
+mod spec;
 pub mod sql;
 mod startup;
 mod stats;

@@ -17,7 +17,7 @@ mod membership;
 mod report;
 mod schedule;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod unrest;
 
 use std::sync::Arc;

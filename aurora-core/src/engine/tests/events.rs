@@ -19,7 +19,7 @@ fn state(topology: &Topology) -> State {
 }
 
 /// What a listener knows who saw `first` and heard everything since.
-pub(super) fn replay(world: &World) {
+pub(crate) fn replay(world: &World) {
     let mut known = state(&world.first);
     let mut writer = world.first.writer().map(|w| w.id().clone());
     let mut degraded = None;

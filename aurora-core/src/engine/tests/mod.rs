@@ -1,24 +1,25 @@
 //! The engine in virtual time, against servers that are data.
 
-mod events;
+pub(crate) mod events;
 mod failover;
 mod freshness;
 mod members;
+mod monitor;
 mod outage;
 mod pace;
 mod random;
 mod reseed;
 mod rules;
-mod server;
+pub(crate) mod server;
 mod split_brain;
-mod world;
+pub(crate) mod world;
 
 use std::time::Duration;
 
 use super::Settings;
 
 /// The settings a user gets who sets nothing.
-fn defaults() -> Settings {
+pub(crate) fn defaults() -> Settings {
     Settings {
         probe_interval: Duration::from_millis(750),
         failover_interval: Duration::from_millis(10),

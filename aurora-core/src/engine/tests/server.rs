@@ -10,7 +10,7 @@ use crate::engine::{FailureKind, Listed, Members, Report};
 
 /// How a server treats who asks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(crate) enum State {
     /// It answers at once with this failure.
     Fails(FailureKind),
     /// It, or the network before it, says nothing at all.
@@ -21,27 +21,27 @@ pub(super) enum State {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Server {
-    pub(super) cluster: Option<&'static str>,
-    pub(super) name: Option<String>,
-    pub(super) process: String,
-    pub(super) ip: u8,
-    pub(super) writes: bool,
-    pub(super) timeline: Option<u64>,
-    pub(super) position: Option<u64>,
-    pub(super) lag: Option<Duration>,
-    pub(super) members: Members,
-    pub(super) state: State,
-    pub(super) latency: Duration,
+pub(crate) struct Server {
+    pub(crate) cluster: Option<&'static str>,
+    pub(crate) name: Option<String>,
+    pub(crate) process: String,
+    pub(crate) ip: u8,
+    pub(crate) writes: bool,
+    pub(crate) timeline: Option<u64>,
+    pub(crate) position: Option<u64>,
+    pub(crate) lag: Option<Duration>,
+    pub(crate) members: Members,
+    pub(crate) state: State,
+    pub(crate) latency: Duration,
     /// How many of a hundred tries never get an answer, whatever becomes of the others.
-    pub(super) stalled: u8,
+    pub(crate) stalled: u8,
     /// It drops every connection as soon as it has answered.
-    pub(super) hangs_up: bool,
+    pub(crate) hangs_up: bool,
 }
 
 impl Server {
     /// A reader of a plain PostgreSQL cluster.
-    pub(super) fn postgres(ip: u8) -> Self {
+    pub(crate) fn postgres(ip: u8) -> Self {
         Self {
             cluster: Some("7"),
             name: None,
@@ -60,7 +60,7 @@ impl Server {
     }
 
     /// A reader of an Aurora cluster.
-    pub(super) fn aurora(name: &str, ip: u8) -> Self {
+    pub(crate) fn aurora(name: &str, ip: u8) -> Self {
         Self {
             cluster: None,
             name: Some(name.to_owned()),
@@ -69,7 +69,7 @@ impl Server {
         }
     }
 
-    pub(super) fn report(&self) -> Report {
+    pub(crate) fn report(&self) -> Report {
         Report {
             cluster: self.cluster.map(Arc::from),
             name: self.name.as_deref().map(Arc::from),
@@ -84,31 +84,31 @@ impl Server {
     }
 
     /// It becomes the writer of that timeline.
-    pub(super) fn promote(&mut self, timeline: u64) {
+    pub(crate) fn promote(&mut self, timeline: u64) {
         self.writes = true;
         self.timeline = Some(timeline);
     }
 
     /// Another process of it comes up as a reader.
-    pub(super) fn rejoin(&mut self) {
+    pub(crate) fn rejoin(&mut self) {
         self.writes = false;
         self.timeline = None;
         self.restart();
     }
 
     /// Another process of it comes up.
-    pub(super) fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.process.push('+');
         self.state = State::Up;
     }
 }
 
 /// An Aurora topology; the first name is the writer's.
-pub(super) fn listed(names: &[&str]) -> Members {
+pub(crate) fn listed(names: &[&str]) -> Members {
     let row = |(n, name): (usize, &&str)| Listed { name: Arc::from(*name), is_writer: n == 0 };
     Members::Listed(names.iter().enumerate().map(row).collect())
 }
 
-pub(super) fn suggested(hosts: &[&str]) -> Members {
+pub(crate) fn suggested(hosts: &[&str]) -> Members {
     Members::Suggested(hosts.iter().map(|host| Address::new(*host, 5432)).collect())
 }
