@@ -4,6 +4,7 @@
 //! Rust, and installs the rest.
 
 mod examples;
+mod mutate;
 mod packages;
 mod step;
 mod test;
@@ -37,6 +38,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Break the engine in many small ways, and see whether the specification notices
+    Mutate {
+        /// Only mutations that have this text in their file or description
+        #[arg(default_value = "")]
+        filter: String,
+    },
     /// Run everything that has to pass: format, lints, tests on real clusters, examples, documents
     Test,
 }
@@ -45,6 +52,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo { options } => program("aurora-demo", "the demo", options),
         Command::Compare { options } => program("aurora-compare", "the comparison", options),
+        Command::Mutate { filter } => mutate::run(&filter),
         Command::Test => test::run(),
     };
     match result {

@@ -91,6 +91,15 @@ impl Step {
         Err(StepError::Failed { command: self.to_string(), status: output.status })
     }
 
+    /// Runs the command; whether it succeeded, and all that it wrote.
+    pub(crate) fn told(mut self) -> Result<(bool, String), StepError> {
+        let output = self.command.stdin(Stdio::null()).output();
+        let output = output.map_err(|source| self.not_started(source))?;
+        let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.push_str(&String::from_utf8_lossy(&output.stderr));
+        Ok((output.status.success(), text))
+    }
+
     /// Whether the command can be run and succeeds; what it prints is dropped.
     pub(crate) fn succeeds(mut self) -> bool {
         self.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
