@@ -7,12 +7,14 @@ pub struct LeastConnections;
 
 impl Policy for LeastConnections {
     fn pick<'a>(&self, candidates: Candidates<'a>) -> &'a Instance {
-        // Start anywhere, so that equals share the load.
-        let start = fastrand::usize(..candidates.len());
-        let around = (start..start + candidates.len()).map(|index| candidates.at(index));
-        around
-            .min_by_key(|instance| instance.stats().in_flight())
-            .unwrap_or_else(|| candidates.at(start))
+        let load = |instance: &Instance| instance.stats().in_flight();
+        let least = candidates.iter().map(load).min();
+        let is_least = |instance: &&Instance| Some(load(instance)) == least;
+        // Each of the equals is as likely as the other. Statements begin and end meanwhile, so that
+        // none of them may be left: then any will do.
+        let equals = candidates.iter().filter(is_least).count().max(1);
+        let mut equal = candidates.iter().filter(is_least);
+        equal.nth(fastrand::usize(..equals)).unwrap_or_else(|| candidates.at(0))
     }
 }
 
