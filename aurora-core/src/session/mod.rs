@@ -140,7 +140,10 @@ impl Session {
         if sql.is_some_and(|sql| begins_on_reader(classification, sql))
             && self.forced != Some(Target::Writer)
         {
-            return self.read_need(clock);
+            return match self.forced {
+                Some(Target::Reader) => Need::Read { fresh_as_of: None },
+                Some(Target::Writer) | None => self.read_need(clock),
+            };
         }
         match (self.forced, classification.route()) {
             (Some(Target::Writer), _) | (_, Target::Writer) => Need::Write,
