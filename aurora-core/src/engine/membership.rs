@@ -38,6 +38,7 @@ impl Engine {
         self.next_slot += 1;
         let mut member = Member::new(slot, id, address, origin, now);
         member.epoch = self.first_epoch;
+        member.online = !self.kept_offline.remove(&member.id);
         self.members.push(member);
     }
 
@@ -91,6 +92,7 @@ impl Engine {
     ) -> Identity {
         let own = self.address_of(name.as_str());
         let first_epoch = self.first_epoch;
+        let kept_offline = self.kept_offline.remove(&name);
         let member = &mut self.members[index];
         let asked = member.address.clone();
         if member.answered {
@@ -102,6 +104,7 @@ impl Engine {
         } else {
             member.id = name;
         }
+        member.online &= !kept_offline;
         let Some(own) = own.filter(|own| *own != asked) else { return Identity::Member(index) };
         // What a cluster endpoint answers proves nothing about the instance's own address.
         member.address = own;

@@ -16,10 +16,12 @@ mod member;
 mod membership;
 mod report;
 mod schedule;
+mod successor;
 #[cfg(test)]
 pub(crate) mod tests;
 mod unrest;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -108,6 +110,8 @@ pub(crate) struct Engine {
     is_urgent: bool,
     /// Since when nobody answers.
     offline_since: Option<Instant>,
+    /// Whom an operator took out of use before this engine was there, until they are found again.
+    kept_offline: BTreeSet<InstanceId>,
     rng: fastrand::Rng,
     published: Arc<Topology>,
 }
@@ -132,6 +136,7 @@ impl Engine {
             urgency: None,
             is_urgent: true,
             offline_since: Some(now),
+            kept_offline: BTreeSet::new(),
             rng: fastrand::Rng::with_seed(seed),
             published: Arc::new(Topology::new(Vec::new())),
         };
@@ -143,28 +148,6 @@ impl Engine {
         }
         engine.published = Arc::new(engine.snapshot(1));
         engine
-    }
-
-    /// Numbers its snapshots from `generation` on: it takes the place of another engine, and no
-    /// connection of that one's epochs passes for one of its own.
-    fn continue_from(&mut self, generation: u64) {
-        // One fact makes one generation, and raises the epoch of an instance by four at most (a
-        // loss, a new process, a new role, a new address).
-        self.first_epoch = generation.saturating_mul(4);
-        for member in &mut self.members {
-            member.epoch = member.epoch.max(self.first_epoch);
-        }
-        self.published = Arc::new(self.snapshot(generation));
-    }
-
-    /// The engine that takes this one's place after a bug in it: it knows nothing but the
-    /// configured addresses, which cluster they lead to, and whose time as a writer is over.
-    pub(crate) fn successor(&self, seed: u64, now: Instant) -> Self {
-        let mut heir = Self::new(self.settings.clone(), &self.configured, seed, now);
-        heir.cluster.clone_from(&self.cluster);
-        heir.highest_incarnation = self.highest_incarnation;
-        heir.continue_from(self.published.generation + 1);
-        heir
     }
 
     /// The snapshot published last.
