@@ -44,7 +44,12 @@ impl Engine {
         out: &mut Vec<Output>,
     ) {
         let Some(index) = self.index(slot) else { return };
-        let address = self.members[index].address.clone();
+        let Member { ref address, online, .. } = self.members[index];
+        let address = address.clone();
+        if !online && let Some(twin) = self.index(twin) {
+            // The operator meant the server, not one of its names.
+            self.members[twin].online = false;
+        }
         self.hand_over_aliases(slot, twin);
         self.retire(slot, out);
         if self.members.iter().all(|member| member.address != address) {
