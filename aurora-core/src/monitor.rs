@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::config::Address;
 use crate::driver::Command;
@@ -30,15 +30,23 @@ pub(crate) async fn monitor(
     facts: mpsc::UnboundedSender<Command>,
 ) {
     let mut open: Option<(Address, Session)> = None;
+    let mut moves = JoinSet::new();
     loop {
         let input = tokio::select! {
             order = orders.recv() => {
                 let Some(order) = order else { return };
+                follow(&prober, &open, &mut moves);
                 let (input, is_new) = ask(slot, &prober, &mut open, order).await;
                 if is_new && facts.send(Command::Fact(Input::SessionBegan { slot })).is_err() {
                     return;
                 }
                 input
+            }
+            Some(moved) = moves.join_next() => {
+                if !take_over(&mut open, moved) {
+                    continue;
+                }
+                Input::SessionBegan { slot }
             }
             failure = broken(&mut open) => {
                 open = None;
@@ -48,6 +56,46 @@ pub(crate) async fn monitor(
         if facts.send(Command::Fact(input)).is_err() {
             return;
         }
+    }
+}
+
+/// What became of a move to where a name leads now.
+type Moved = (Address, Result<Session, Failure>);
+
+/// Begins to connect anew where the name has left the address of the open connection: the instance
+/// may have been replaced, and its ghost still answer. The ghost is watched until the other answers.
+fn follow(prober: &Prober, open: &Option<(Address, Session)>, moves: &mut JoinSet<Moved>) {
+    let Some((address, session)) = open else { return };
+    if !moves.is_empty() || !prober.names().has_left(address.host(), session.ip()) {
+        return;
+    }
+    let (prober, address) = (prober.clone(), address.clone());
+    moves.spawn(async move {
+        let opened = prober.open(&address).await;
+        (address, opened)
+    });
+}
+
+/// Puts the connection to where the name leads now in the place of the open one, which the next
+/// order asks: an answer from another address makes a new epoch. Returns whether it did.
+fn take_over(open: &mut Option<(Address, Session)>, moved: Result<Moved, JoinError>) -> bool {
+    match moved {
+        Ok((address, Ok(session))) => {
+            tracing::info!(target: "aurora", %address, ip = %session.ip(), "the name has moved");
+            // One that broke has to be told of first.
+            let replaces = open
+                .as_ref()
+                .is_some_and(|(before, session)| *before == address && !session.is_broken());
+            if replaces {
+                *open = Some((address, session));
+            }
+            replaces
+        }
+        Ok((address, Err(failure))) => {
+            tracing::debug!(target: "aurora", %address, ?failure, "the name has moved in vain");
+            false
+        }
+        Err(died) => std::panic::resume_unwind(died.into_panic()),
     }
 }
 

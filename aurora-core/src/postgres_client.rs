@@ -1,6 +1,7 @@
 //! Opening the connections of asynchronous adapters to PostgreSQL: the address the monitor
 //! verified, TLS, login, and the instance's own word on its role.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
@@ -103,20 +104,12 @@ impl Cluster {
 /// cannot hurt a statement.
 async fn reach(instance: &Instance) -> Result<TcpStream, Failure> {
     let address = instance.address();
-    let candidates = match instance.ip() {
-        Some(ip) => vec![(ip, address.port()).into()],
-        None => probe::resolve(address).await?,
+    let Some(ip) = instance.ip() else {
+        return Err(Failure::new(FailureKind::Other, format!("{address} has not answered yet")));
     };
-    let mut failure = Failure::new(FailureKind::Other, format!("{address} has no address"));
-    for candidate in candidates {
-        match TcpStream::connect(candidate).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => {
-                failure = Failure::from_io(&error, &format!("cannot connect to {candidate}"));
-            }
-        }
-    }
-    Err(failure)
+    let known = SocketAddr::new(ip, address.port());
+    let failed = |error| Failure::from_io(&error, &format!("cannot connect to {known}"));
+    TcpStream::connect(known).await.map_err(failed)
 }
 
 /// What bounds a statement on a host that has vanished: keepalives while it waits for an answer,

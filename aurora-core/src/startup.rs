@@ -85,8 +85,9 @@ fn nobody(topology: &Topology, at_deadline: bool) -> Option<Verdict> {
 pub(crate) fn missing(topology: &Topology, missing: Missing) -> Error {
     match missing {
         Missing::Writer => {
+            let degraded = topology.degraded().map(|why| format!("; {why}")).unwrap_or_default();
             let message = format!(
-                "no writer: {}; promote one, or add the writer's address to the URL",
+                "no writer: {}; promote one, or add the writer's address to the URL{degraded}",
                 reasons(topology)
             );
             Error::new(ErrorKind::NoWriter, message)

@@ -9,6 +9,7 @@ use super::problems::Problems;
 use super::secret::Secret;
 use super::{Config, Inner, env, table, url, validate};
 use crate::error::Error;
+use crate::names::Resolve;
 
 /// Builds a [`Config`]; the last word on a setting counts.
 ///
@@ -37,6 +38,7 @@ pub struct ConfigBuilder {
     pub(super) password: Option<Secret>,
     pub(super) database: Option<String>,
     pub(super) settings: Settings,
+    resolver: Option<Arc<dyn Resolve>>,
     pub(super) problems: Problems,
     /// A URL was given whose parts could not be told apart; that they are missing is no news.
     pub(super) url_is_unusable: bool,
@@ -105,6 +107,13 @@ impl ConfigBuilder {
         self
     }
 
+    /// Who is asked for the addresses of host names; see [`Resolve`]. Default: the operating
+    /// system.
+    pub fn resolver(mut self, resolver: impl Resolve) -> Self {
+        self.resolver = Some(Arc::new(resolver));
+        self
+    }
+
     /// The options as a Markdown table, for the help text of a program.
     #[must_use]
     pub fn describe_options() -> String {
@@ -130,6 +139,7 @@ impl ConfigBuilder {
             user: self.user.unwrap_or_default(),
             password: self.password,
             database: self.database.unwrap_or_default(),
+            resolver: self.resolver,
             given: self.settings,
             values,
         })))
@@ -149,6 +159,7 @@ impl fmt::Debug for ConfigBuilder {
             .field("user", &self.user)
             .field("password", &self.password)
             .field("database", &self.database)
+            .field("has_resolver", &self.resolver.is_some())
             .field("options", &given)
             .field("problems", &self.problems)
             .finish()

@@ -29,6 +29,7 @@ pub use choices::{
 pub use secret::Secret;
 
 use crate::error::Error;
+use crate::names::Resolve;
 use options::{OPTIONS, Settings, Values};
 
 /// The configuration of a cluster: immutable, checked, and cheap to clone.
@@ -67,6 +68,7 @@ struct Inner {
     user: String,
     password: Option<Secret>,
     database: String,
+    resolver: Option<Arc<dyn Resolve>>,
     given: Settings,
     values: Values,
 }
@@ -118,6 +120,11 @@ impl Config {
     #[must_use]
     pub fn database(&self) -> &str {
         &self.0.database
+    }
+
+    /// Who is asked for the addresses of host names, if not the operating system.
+    pub(crate) fn resolver(&self) -> Option<Arc<dyn Resolve>> {
+        self.0.resolver.clone()
     }
 
     /// How long an instance may take to answer a probe: `detection_time` less `probe_interval`.

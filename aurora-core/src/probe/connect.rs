@@ -1,4 +1,4 @@
-//! Opening a connection: addresses, TCP, TLS, startup, authentication.
+//! Opening a connection: TCP, TLS, startup, authentication.
 
 use std::net::IpAddr;
 
@@ -6,34 +6,26 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_postgres::tls::{MakeTlsConnect, NoTls, TlsConnect};
 
-use super::resolve::resolve;
 use super::{Failure, Tls};
 use crate::config::{Address, Config, TlsMode};
+use crate::names::reach;
 
 type Opened = (tokio_postgres::Client, JoinHandle<Result<(), tokio_postgres::Error>>, IpAddr);
 
-/// Connects to the first address of `address` that lets us. The caller holds the deadline.
+/// Connects to the one of `found`, the addresses of `address`, that lets us first. The caller holds
+/// the deadline.
 pub(super) async fn connect(
     config: &Config,
     tls: &Tls,
     address: &Address,
+    found: Vec<IpAddr>,
 ) -> Result<Opened, Failure> {
-    let mut failure = None;
-    for addr in resolve(address).await? {
-        match TcpStream::connect(addr).await {
-            Ok(stream) => {
-                // A delayed small packet would look like a slow instance.
-                let _ = stream.set_nodelay(true);
-                let settings = settings(config, &format!("{} monitor", config.application_name()));
-                let (client, connection) = start(&settings, tls, address, stream).await?;
-                return Ok((client, connection, addr.ip()));
-            }
-            Err(error) => {
-                failure = Some(Failure::from_io(&error, &format!("cannot connect to {addr}")))
-            }
-        }
-    }
-    Err(failure.unwrap_or_else(|| Failure::new(crate::engine::FailureKind::Other, "no address")))
+    let (stream, ip) = reach(found, address.port()).await?;
+    // A delayed small packet would look like a slow instance.
+    let _ = stream.set_nodelay(true);
+    let settings = settings(config, &format!("{} monitor", config.application_name()));
+    let (client, connection) = start(&settings, tls, address, stream).await?;
+    Ok((client, connection, ip))
 }
 
 /// What the server is told of every connection of ours.

@@ -14,11 +14,12 @@ use crate::error::{Error, ErrorKind, Outcome};
 pub(crate) struct Failure {
     kind: FailureKind,
     message: String,
+    is_certain: bool,
 }
 
 impl Failure {
     pub(crate) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), is_certain: false }
     }
 
     pub(crate) fn silent(address: &Address, timeout: Duration) -> Self {
@@ -44,6 +45,7 @@ impl Failure {
     /// answer of a new session would hide. Any other failure may be this try's own.
     pub(crate) fn settles(&self, is_new_session: bool) -> bool {
         match self.kind {
+            _ if self.is_certain => true,
             FailureKind::Refused => true,
             FailureKind::Reset => !is_new_session,
             FailureKind::Authentication
@@ -56,10 +58,20 @@ impl Failure {
         }
     }
 
+    /// Nobody listens at the address.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.kind == FailureKind::Refused
+    }
+
+    /// Says that no other try can fare better.
+    pub(crate) fn for_certain(self) -> Self {
+        Self { is_certain: true, ..self }
+    }
+
     /// What is wrong with the topology, when it is the statement that the server could not
     /// execute: the connection is good, and something less may be asked.
     pub(super) fn fault_of_topology(&self) -> Option<String> {
-        let Self { kind, message } = self;
+        let Self { kind, message, is_certain: _ } = self;
         match kind {
             FailureKind::Privilege => Some(format!(
                 "the topology may not be seen: {message}; GRANT EXECUTE on that function to the user of the URL"
@@ -77,7 +89,7 @@ impl Failure {
 
     /// Whatever ended an established connection, the connection is gone.
     pub(super) fn into_reset(self) -> Self {
-        Self { kind: FailureKind::Reset, message: self.message }
+        Self::new(FailureKind::Reset, self.message)
     }
 
     /// What an adapter's caller needs to know of it: nothing was sent yet.

@@ -2,7 +2,6 @@
 
 mod connect;
 mod failure;
-mod resolve;
 mod tls;
 
 use std::net::IpAddr;
@@ -14,11 +13,16 @@ use tokio_postgres::SimpleQueryMessage;
 
 pub(crate) use self::connect::{settings, start};
 pub(crate) use self::failure::Failure;
-pub(crate) use self::resolve::resolve;
 pub(crate) use self::tls::Tls;
 use crate::config::{Address, Config};
 use crate::dialect::{self, Answer, Dialect};
 use crate::engine::{FailureKind, Members, Report};
+use crate::names::Names;
+
+/// Where an address is remembered, this part of `connect_timeout` is waited for a fresh one: most
+/// of the time is left to connect, and a resolver that answers at all is mostly quicker (250 ms
+/// by default).
+const LATE: u32 = 8;
 
 /// One open monitoring connection.
 pub(crate) struct Session {
@@ -34,17 +38,24 @@ pub(crate) struct Session {
 pub(crate) struct Prober {
     config: Config,
     tls: Arc<Tls>,
+    names: Names,
 }
 
 impl Prober {
     pub(crate) fn new(config: Config) -> Result<Self, crate::Error> {
         let tls = Arc::new(Tls::new(config.sslmode(), config.sslrootcert())?);
-        Ok(Self { config, tls })
+        let names = Names::new(config.resolver(), config.connect_timeout() / LATE);
+        Ok(Self { config, tls, names })
     }
 
     /// How long making a connection may take.
     pub(crate) fn connect_timeout(&self) -> Duration {
         self.config.connect_timeout()
+    }
+
+    /// The names of the cluster.
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
     }
 
     /// How connections to the cluster are encrypted.
@@ -55,14 +66,17 @@ impl Prober {
     /// Opens a monitoring connection to `address` within `connect_timeout`, all steps together.
     pub(crate) async fn open(&self, address: &Address) -> Result<Session, Failure> {
         let timeout = self.config.connect_timeout();
+        let deadline = tokio::time::Instant::now() + timeout;
+        let found = self.names.resolve(address.host(), timeout).await?;
         let open = async {
             let (client, connection, ip) =
-                connect::connect(&self.config, &self.tls, address).await?;
+                connect::connect(&self.config, &self.tls, address, found).await?;
             let answer = ask(&client, dialect::DETECT_SQL).await?;
             let dialect = dialect::detect(self.config.dialect(), &answer)?;
+            self.names.reached(address.host(), ip);
             Ok(Session { client, dialect, ip, connection })
         };
-        let opened = tokio::time::timeout(timeout, open).await;
+        let opened = tokio::time::timeout_at(deadline, open).await;
         opened.unwrap_or_else(|_| Err(Failure::silent(address, timeout)))
     }
 }
@@ -87,9 +101,19 @@ impl Session {
         Ok(Report { members: Members::Refused(fault.into()), ..own })
     }
 
+    /// The address it leads to.
+    pub(crate) fn ip(&self) -> IpAddr {
+        self.ip
+    }
+
     /// Which dialect the server was found to speak.
     pub(crate) fn dialect(&self) -> &'static str {
         self.dialect.name()
+    }
+
+    /// Whether the connection has ended.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.connection.is_finished()
     }
 
     /// Waits until the connection has ended, and says why.
