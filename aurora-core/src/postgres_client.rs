@@ -54,7 +54,7 @@ impl Cluster {
     /// On `instance`, and nothing was applied: [`ErrorKind::ReadOnly`] when its role is another
     /// one, [`ErrorKind::Deadline`] when `deadline` passed first, [`ErrorKind::Authentication`],
     /// [`ErrorKind::Privilege`], [`ErrorKind::Tls`], [`ErrorKind::TooManyConnections`] as the
-    /// server said, else [`ErrorKind::ConnectionLost`].
+    /// server said, [`ErrorKind::WrongCluster`] when it is another cluster's, else [`ErrorKind::ConnectionLost`].
     ///
     /// # Panics
     ///
@@ -78,7 +78,9 @@ impl Cluster {
 
     async fn open_proven(&self, instance: &Instance) -> Result<(Client, PostgresDriver), Error> {
         let opened = self.open(instance).await.map_err(Failure::into_error)?;
-        let recovering = is_recovering(&opened.0).await.map_err(Failure::into_error)?;
+        let asked = own_word(&opened.0, self.identity_sql()).await;
+        let (recovering, identity) = asked.map_err(Failure::into_error)?;
+        self.check_identity(instance, identity.as_deref())?;
         if recovering == (instance.role() == Role::Writer) {
             let text = "its role is not the one it is known for";
             return Err(Error::new(ErrorKind::ReadOnly, text));
@@ -133,11 +135,13 @@ fn prepare(stream: &TcpStream, config: &Config) {
     }
 }
 
-async fn is_recovering(client: &Client) -> Result<bool, Failure> {
-    for message in client.simple_query("SELECT pg_catalog.pg_is_in_recovery()").await? {
+/// Whether the server is in recovery, and which cluster it belongs to.
+async fn own_word(client: &Client, identity: &str) -> Result<(bool, Option<String>), Failure> {
+    let question = format!("SELECT pg_catalog.pg_is_in_recovery(), {identity}");
+    for message in client.simple_query(&question).await? {
         // The enum is open; only rows matter.
         if let SimpleQueryMessage::Row(row) = message {
-            return Ok(row.get(0) == Some("t"));
+            return Ok((row.get(0) == Some("t"), row.get(1).map(str::to_owned)));
         }
     }
     Err(Failure::new(FailureKind::Other, "it does not say whether it is in recovery"))

@@ -2,6 +2,7 @@
 
 mod adapter;
 mod deadline;
+mod identity;
 mod instance;
 mod resolve;
 
