@@ -86,6 +86,7 @@ impl<C: Physical> AuroraConnection<C> {
             NotConnected::WrongRole => {
                 (Some(Complaint::WrongRole), "its role is not the one it is known for".to_owned())
             }
+            NotConnected::WrongCluster(error) => return Err(errors::from_core(&error)),
             // No fault of the instance, and no other one would do better.
             NotConnected::NotPrepared(message) => {
                 let text = format!("on_connect failed on a new connection: {message}");

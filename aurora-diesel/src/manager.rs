@@ -55,6 +55,8 @@ pub(crate) mod sealed {
     pub struct Proof {
         /// The instance says that it is the writer.
         pub is_writer: bool,
+        /// Which cluster the server belongs to, where that is asked.
+        pub identity: Option<String>,
         /// Ends a call that waits on the connection, where the driver can.
         pub abort: Option<Abort>,
     }
@@ -192,6 +194,8 @@ impl<C: Physical> Shared<C> {
         let proof = connection
             .prove(&self.cluster, instance, mark)
             .map_err(|error| NotConnected::from_query(&error))?;
+        let own = self.cluster.check_identity(instance, proof.identity.as_deref());
+        own.map_err(NotConnected::WrongCluster)?;
         let expected = instance.role() == aurora_core::Role::Writer;
         if proof.is_writer != expected {
             return Err(NotConnected::WrongRole);
@@ -213,6 +217,7 @@ pub(crate) enum NotConnected {
     /// The user's `on_connect` failed on a connection that works.
     NotPrepared(String),
     Refused(String),
+    WrongCluster(aurora_core::Error),
     WrongRole,
 }
 

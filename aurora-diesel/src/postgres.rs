@@ -12,7 +12,7 @@ use diesel::pg::{CopyFromQuery, Pg, PgConnection, PgRowByRowLoadingMode, Transac
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::query_dsl::UpdateAndFetchResults;
 use diesel::result::{ConnectionResult, Error, QueryResult};
-use diesel::sql_types::{Bool, Integer, Nullable};
+use diesel::sql_types::{Bool, Integer, Nullable, Text};
 use diesel::{ExecuteCopyFromDsl, QueryableByName, RunQueryDsl as _};
 
 use self::conninfo::conninfo;
@@ -48,7 +48,8 @@ impl sealed::Open for PgConnection {
         instance: &Instance,
         mark: u32,
     ) -> QueryResult<sealed::Proof> {
-        let own: OwnWord = diesel::sql_query(PROVE_SQL).get_result(self)?;
+        let question = format!("{PROVE_SQL}, {} AS identity", cluster.identity_sql());
+        let own: OwnWord = diesel::sql_query(question).get_result(self)?;
         let socket = instance.ip().and_then(|ip| {
             let sought = socket::Sought {
                 peer: SocketAddr::new(ip, instance.address().port()),
@@ -58,7 +59,7 @@ impl sealed::Open for PgConnection {
             socket::find(&sought)
         });
         let abort = socket.map(|socket| -> sealed::Abort { Box::new(move || socket.shut_down()) });
-        Ok(sealed::Proof { is_writer: !own.recovering, abort })
+        Ok(sealed::Proof { is_writer: !own.recovering, identity: own.identity, abort })
     }
 }
 
@@ -73,6 +74,8 @@ struct OwnWord {
     recovering: bool,
     #[diesel(sql_type = Nullable<Integer>)]
     client_port: Option<i32>,
+    #[diesel(sql_type = Nullable<Text>)]
+    identity: Option<String>,
 }
 
 impl LoadConnection<DefaultLoadingMode> for AuroraConnection<PgConnection> {
