@@ -126,13 +126,20 @@ impl Target {
     /// Refuses a new connection that does not lead where the pool belongs: sqlx tries again.
     async fn prove(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let limit = self.cluster.config().probe_timeout();
-        let Ok(answer) = timeout(limit, identity(connection)).await else {
+        let identity = identity(connection, self.cluster.identity_sql());
+        let Ok(answer) = timeout(limit, identity).await else {
             return Err(refused("the instance does not answer"));
         };
-        let Identity { is_writer, address, local_port } = answer?;
+        let Identity { is_writer, address, local_port, cluster } = answer?;
         self.serving_since().ok_or_else(|| refused("no instance serves this pool now"))?;
         self.opened.notify_one();
         let topology = self.cluster.snapshot();
+        if cluster.is_some()
+            && topology.cluster().is_some()
+            && cluster.as_deref() != topology.cluster()
+        {
+            return Err(refused("the connection leads to another cluster"));
+        }
         let of = |instance: &Instance| {
             let ip = instance.ip().map(|ip| ip.to_string());
             ip.is_some() && ip == address
@@ -165,18 +172,23 @@ struct Identity {
     address: Option<String>,
     /// Where it sees the connection's other end.
     local_port: Option<u16>,
+    /// Which cluster it belongs to.
+    cluster: Option<String>,
 }
 
-async fn identity(connection: &mut PgConnection) -> Result<Identity, sqlx::Error> {
-    let question = "SELECT pg_catalog.pg_is_in_recovery(), \
+async fn identity(connection: &mut PgConnection, cluster: &str) -> Result<Identity, sqlx::Error> {
+    let question = format!(
+        "SELECT pg_catalog.pg_is_in_recovery(), \
                     pg_catalog.host(pg_catalog.inet_server_addr()), \
-                    pg_catalog.inet_client_port()";
-    let row = sqlx::raw_sql(question).fetch_one(connection).await?;
+                    pg_catalog.inet_client_port(), {cluster}"
+    );
+    let row = sqlx::raw_sql(sqlx::AssertSqlSafe(question)).fetch_one(connection).await?;
     let local_port: Option<i32> = row.try_get(2)?;
     Ok(Identity {
         is_writer: !row.try_get::<bool, _>(0)?,
         address: row.try_get(1)?,
         local_port: local_port.and_then(|port| u16::try_from(port).ok()),
+        cluster: row.try_get(3)?,
     })
 }
 

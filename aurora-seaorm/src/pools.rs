@@ -173,7 +173,11 @@ impl Pools {
         let options = options::at(self.base.clone(), self.cluster.config(), instance);
         let refused = |error: sqlx::Error| NotConnected::of(error, instance);
         let mut connection = PgConnection::connect_with(&options).await.map_err(refused)?;
-        if is_writer(&mut connection).await.map_err(refused)? != (instance.role() == Role::Writer) {
+        let asked = own_word(&mut connection, self.cluster.identity_sql()).await;
+        let (is_writer, identity) = asked.map_err(refused)?;
+        let own = self.cluster.check_identity(instance, identity.as_deref());
+        own.map_err(NotConnected::Final)?;
+        if is_writer != (instance.role() == Role::Writer) {
             return Err(NotConnected::WrongRole);
         }
         if let Some(on_connect) = &self.on_connect {
@@ -199,10 +203,14 @@ impl Pools {
     }
 }
 
-/// Whether the server says that it is the writer.
-pub(crate) async fn is_writer(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let row = sqlx::raw_sql("SELECT pg_catalog.pg_is_in_recovery()").fetch_one(connection).await?;
-    row.try_get::<bool, _>(0).map(|recovering| !recovering)
+/// Whether the server says that it is the writer, and which cluster it belongs to.
+async fn own_word(
+    connection: &mut PgConnection,
+    identity: &str,
+) -> Result<(bool, Option<String>), sqlx::Error> {
+    let question = format!("SELECT pg_catalog.pg_is_in_recovery(), {identity}");
+    let row = sqlx::raw_sql(sqlx::AssertSqlSafe(question)).fetch_one(connection).await?;
+    Ok((!row.try_get::<bool, _>(0)?, row.try_get(1)?))
 }
 
 /// Why there is no new connection.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
 
 mod failover;
+mod identity;
 mod inherent;
 mod ledger;
 mod registered;
