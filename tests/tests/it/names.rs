@@ -1,0 +1,8 @@
+//! Names, addresses, and whose address it is: catalogue C of the faults.
+
+mod addresses;
+mod book;
+mod forms;
+mod identity;
+mod resolver;
+mod stale;
