@@ -2,6 +2,8 @@
 
 mod aurora;
 mod handle;
+mod lies;
 mod members;
 mod operator;
 mod roles;
+mod sizes;

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use aurora_core::{Event, Health, InstanceId, Role};
 use aurora_tests::stand::Stand;
-use aurora_tests::{events_until, eventually};
+use aurora_tests::{ITEMS, events_until, eventually};
+use diesel::connection::SimpleConnection as _;
 
 fn is_health(event: &Event, id: &InstanceId, health: Health) -> bool {
     matches!(event, Event::HealthChanged { instance, to, .. } if instance == id && *to == health)
@@ -92,4 +93,24 @@ fn a_second_writer_is_fenced_until_it_is_a_reader() {
         (instance.role(), instance.health()) == (Role::Reader, Health::Online)
     });
     stand.await_writer(1);
+}
+
+#[test]
+fn a_reader_promoted_under_its_sessions_is_the_writer_in_a_new_epoch() {
+    let stand = Stand::new(3);
+    stand.seed(ITEMS);
+    let read = || {
+        let session = &mut stand.session();
+        (0..8).for_each(|_| session.batch_execute("SELECT * FROM items").unwrap());
+    };
+    let [_, one, two] = stand.counting(read);
+    assert!(one > 0 && two > 0, "both have sessions now");
+    let (epoch, connects) = (stand.instance(1).epoch(), stand.instance(1).stats().connects());
+    stand.kit.promote(1).unwrap();
+    stand.await_writer(1);
+    assert!(stand.instance(1).epoch() > epoch);
+    // Its sessions go on and accept writes by now; they are not those of a reader any more.
+    assert_eq!(stand.counting::<2>(read)[1], 0, "no read goes to the new writer");
+    stand.session().batch_execute("INSERT INTO items (name) VALUES ('a')").unwrap();
+    assert_eq!(stand.instance(1).stats().connects(), connects + 1, "over a new connection");
 }
