@@ -201,7 +201,7 @@ impl<'a> Driver<'a> {
                 let _ = self.monitor(slot).send(order);
             }
             Output::Publish(topology) => {
-                self.prober.names().note_writer(topology.writer().is_some());
+                self.prober.names().note(&topology);
                 self.shared.topology.store(topology);
                 self.shared.changed.notify(usize::MAX);
             }

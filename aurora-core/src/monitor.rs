@@ -59,40 +59,40 @@ pub(crate) async fn monitor(
     }
 }
 
-/// What became of a move to where a name leads now.
+/// What became of connecting anew.
 type Moved = (Address, Result<Session, Failure>);
 
-/// Begins to connect anew where the name has left the address of the open connection: the instance
-/// may have been replaced, and its ghost still answer. The ghost is watched until the other answers.
+/// Begins to connect anew where the open connection may lead astray: the instance may have been
+/// replaced, and its ghost still answer. The ghost is watched until the other answers.
 fn follow(prober: &Prober, open: &Option<(Address, Session)>, moves: &mut JoinSet<Moved>) {
     let Some((address, session)) = open else { return };
-    if !moves.is_empty() || !prober.names().has_left(address.host(), session.ip()) {
+    if !moves.is_empty() || !prober.names().look_again(address, session.ip()) {
         return;
     }
     let (prober, address) = (prober.clone(), address.clone());
     moves.spawn(async move {
-        let opened = prober.open(&address).await;
+        let opened = prober.open_and_ask(&address).await;
         (address, opened)
     });
 }
 
-/// Puts the connection to where the name leads now in the place of the open one, which the next
-/// order asks: an answer from another address makes a new epoch. Returns whether it did.
+/// Puts the new connection in the place of the open one, for the next order to ask, if it leads to
+/// another server process: an answer from that one makes a new epoch. Returns whether it did.
 fn take_over(open: &mut Option<(Address, Session)>, moved: Result<Moved, JoinError>) -> bool {
     match moved {
         Ok((address, Ok(session))) => {
-            tracing::info!(target: "aurora", %address, ip = %session.ip(), "the name has moved");
             // One that broke has to be told of first.
-            let replaces = open
-                .as_ref()
-                .is_some_and(|(before, session)| *before == address && !session.is_broken());
+            let replaces = open.as_ref().is_some_and(|(at, before)| {
+                *at == address && !before.is_broken() && !before.is_same_server(&session)
+            });
             if replaces {
+                tracing::info!(target: "aurora", %address, ip = %session.ip(), "it has moved");
                 *open = Some((address, session));
             }
             replaces
         }
         Ok((address, Err(failure))) => {
-            tracing::debug!(target: "aurora", %address, ?failure, "the name has moved in vain");
+            tracing::debug!(target: "aurora", %address, ?failure, "cannot connect anew");
             false
         }
         Err(died) => std::panic::resume_unwind(died.into_panic()),
@@ -168,7 +168,7 @@ struct Attempt {
 /// Asks once, over `session` or a new one. Whoever waits bounds it.
 async fn attempt(prober: Prober, address: Address, session: Option<Session>) -> Attempt {
     let is_new = session.is_none();
-    let session = match session {
+    let mut session = match session {
         Some(session) => session,
         None => {
             let asked_at = Instant::now();

@@ -1,6 +1,7 @@
 //! Does a new connection lead to this cluster at all?
 
 use super::Cluster;
+use crate::engine::Complaint;
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::topology::Instance;
 
@@ -34,6 +35,9 @@ impl Cluster {
             return Ok(());
         }
         let address = instance.address();
+        // The monitor shall see it, too.
+        self.0.names.doubt(address);
+        self.complain(instance.id(), instance.epoch(), Complaint::WrongRole, "another cluster");
         let text = format!(
             "a new connection to {address} leads to another cluster (system identifier {theirs}, expected {ours}); check what is behind that address"
         );

@@ -22,6 +22,7 @@ use crate::config::{Config, UnknownFunctions};
 use crate::driver::{self, Command, Shared};
 use crate::error::{Error, ErrorKind};
 use crate::event::{EventHub, Events};
+use crate::names::Names;
 use crate::policy::{self, Policy};
 use crate::probe::{Prober, Tls};
 use crate::route::{Missing, Need, route};
@@ -60,6 +61,7 @@ struct Inner {
     statements: StatementCache,
     rules: Rules,
     tls: Arc<Tls>,
+    names: Names,
     no_reader: AtomicU64,
     not_fresh: AtomicU64,
     /// When markers were last pruned.
@@ -138,7 +140,7 @@ impl Cluster {
     /// Starts monitoring; also says until when the first answers may take.
     fn start(config: Config, policy: Box<dyn Policy>) -> Result<(Self, Instant), Error> {
         let prober = Prober::new(config.clone())?;
-        let tls = prober.tls();
+        let (tls, names) = (prober.tls(), prober.names().clone());
         let background = Background::shared()?;
         let now = Instant::now();
         let engine = driver::engine(&config, now);
@@ -164,6 +166,7 @@ impl Cluster {
             statements: StatementCache::new(CACHED_STATEMENTS),
             rules,
             tls,
+            names,
             no_reader: AtomicU64::new(0),
             not_fresh: AtomicU64::new(0),
             pruned_at: Mutex::default(),

@@ -2,6 +2,7 @@
 //! the resolver fails or is silent.
 
 mod memory;
+mod openings;
 mod reach;
 mod resolve;
 #[cfg(test)]
@@ -17,11 +18,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use self::memory::Memory;
+use self::openings::Openings;
 pub(crate) use self::reach::reach;
 pub use self::resolve::{Resolve, Resolving};
+use crate::config::Address;
 use crate::endpoint::{Endpoint, EndpointKind};
 use crate::engine::FailureKind;
 use crate::probe::Failure;
+use crate::topology::{Health, Topology};
 
 /// When a lookup by a resolver of the user's is given up. The operating system's own is not: it
 /// cannot be interrupted, and another one beside it would take another thread.
@@ -50,6 +54,7 @@ struct Inner {
     longest: Duration,
     has_writer: AtomicBool,
     known: Mutex<HashMap<String, Name>>,
+    openings: Mutex<Openings>,
 }
 
 #[derive(Default)]
@@ -69,8 +74,14 @@ impl Names {
     /// Names that are looked up with `resolver`, or by the operating system; `late` is how long
     /// to wait for a fresh answer where an old one is known.
     pub(crate) fn new(resolver: Option<Arc<dyn Resolve>>, late: Duration) -> Self {
-        let (has_writer, known) = (AtomicBool::new(false), Mutex::default());
-        Self(Arc::new(Inner { resolver, late, longest: LONGEST, has_writer, known }))
+        Self(Arc::new(Inner {
+            resolver,
+            late,
+            longest: LONGEST,
+            has_writer: AtomicBool::new(false),
+            known: Mutex::default(),
+            openings: Mutex::default(),
+        }))
     }
 
     /// The addresses of `host` within `timeout`, in the order in which to try them: fresh ones, or
@@ -115,22 +126,44 @@ impl Names {
         Ok(remembered)
     }
 
-    /// Notes that somebody answered at that address of `host`.
-    pub(crate) fn reached(&self, host: &str, ip: IpAddr) {
-        if let Some(name) = self.known().get_mut(host) {
+    /// Notes that somebody answered at `ip`, over a new monitoring connection to `address`.
+    pub(crate) fn reached(&self, address: &Address, ip: IpAddr) {
+        if let Some(name) = self.known().get_mut(address.host()) {
             name.memory.reached(ip);
+        }
+        self.openings().opened(address, Instant::now());
+    }
+
+    /// Notes whether there is a writer, and which addresses lead to another cluster: that may
+    /// change for new connections first.
+    pub(crate) fn note(&self, topology: &Topology) {
+        self.0.has_writer.store(topology.writer().is_some(), Ordering::Relaxed);
+        for instance in topology.instances().iter().filter(|i| i.health() == Health::Foreign) {
+            self.openings().doubt(instance.address(), PAUSE);
         }
     }
 
-    /// Notes whether there is a writer.
-    pub(crate) fn note_writer(&self, has_writer: bool) {
-        self.0.has_writer.store(has_writer, Ordering::Relaxed);
+    /// Notes that a new connection to `address` leads elsewhere than the monitoring connection.
+    pub(crate) fn doubt(&self, address: &Address) {
+        self.openings().doubt(address, PAUSE_WITHOUT_WRITER);
+    }
+
+    /// Whether to connect to `address` anew, beside the open connection to `ip`: the name leads
+    /// elsewhere by now, or what is behind the address may have moved.
+    pub(crate) fn look_again(&self, address: &Address, ip: IpAddr) -> bool {
+        if stands_for_many(address.host()) {
+            return false;
+        }
+        let has_writer = self.0.has_writer.load(Ordering::Relaxed);
+        let always = (!has_writer).then_some(PAUSE);
+        self.has_left(address.host(), ip)
+            || self.openings().take_due(address, always, Instant::now())
     }
 
     /// Whether `host` leads elsewhere by now than to `ip`, where it led before. Looks the name up
     /// from time to time, without waiting for it.
-    pub(crate) fn has_left(&self, host: &str, ip: IpAddr) -> bool {
-        if host.parse::<IpAddr>().is_ok() || stands_for_many(host) {
+    fn has_left(&self, host: &str, ip: IpAddr) -> bool {
+        if host.parse::<IpAddr>().is_ok() {
             return false;
         }
         let (pause, settled) = match self.0.has_writer.load(Ordering::Relaxed) {
@@ -191,6 +224,10 @@ impl Names {
 
     fn remembered(&self, host: &str) -> Vec<IpAddr> {
         self.known().get(host).map(|name| name.memory.addresses()).unwrap_or_default()
+    }
+
+    fn openings(&self) -> MutexGuard<'_, Openings> {
+        self.0.openings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<String, Name>> {

@@ -29,6 +29,8 @@ pub(crate) struct Session {
     client: tokio_postgres::Client,
     dialect: Box<dyn Dialect>,
     ip: IpAddr,
+    /// Which server process it leads to, once it was asked.
+    server: Option<Arc<str>>,
     /// Ends when the connection does; its result says why.
     connection: JoinHandle<Result<(), tokio_postgres::Error>>,
 }
@@ -73,18 +75,28 @@ impl Prober {
                 connect::connect(&self.config, &self.tls, address, found).await?;
             let answer = ask(&client, dialect::DETECT_SQL).await?;
             let dialect = dialect::detect(self.config.dialect(), &answer)?;
-            self.names.reached(address.host(), ip);
-            Ok(Session { client, dialect, ip, connection })
+            self.names.reached(address, ip);
+            Ok(Session { client, dialect, ip, server: None, connection })
         };
         let opened = tokio::time::timeout_at(deadline, open).await;
         opened.unwrap_or_else(|_| Err(Failure::silent(address, timeout)))
+    }
+
+    /// The same, and asks the instance, so that it is known which server process it is.
+    pub(crate) async fn open_and_ask(&self, address: &Address) -> Result<Session, Failure> {
+        let mut session = self.open(address).await?;
+        let timeout = self.config.connect_timeout();
+        let asked = tokio::time::timeout(timeout, session.ask()).await;
+        asked.unwrap_or_else(|_| Err(Failure::silent(address, timeout)))?;
+        Ok(session)
     }
 }
 
 impl Session {
     /// Asks the instance about itself. Without a deadline: the caller has one.
-    pub(crate) async fn ask(&self) -> Result<Report, Failure> {
+    pub(crate) async fn ask(&mut self) -> Result<Report, Failure> {
         let report = self.report().await?;
+        self.server.clone_from(&report.server);
         Ok(Report { ip: Some(self.ip), ..report })
     }
 
@@ -109,6 +121,11 @@ impl Session {
     /// Which dialect the server was found to speak.
     pub(crate) fn dialect(&self) -> &'static str {
         self.dialect.name()
+    }
+
+    /// Whether both are known to lead to the same server process at the same address.
+    pub(crate) fn is_same_server(&self, other: &Self) -> bool {
+        self.ip == other.ip && self.server.is_some() && self.server == other.server
     }
 
     /// Whether the connection has ended.

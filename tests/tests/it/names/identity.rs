@@ -60,8 +60,11 @@ fn an_address_that_belongs_to_another_cluster_now_gets_nothing() {
     let seen = events_until(&mut events, is_foreign);
     let text = seen[seen.len() - 1].to_string();
     assert!(text.contains("belongs to another cluster"), "{text}");
-    let foreign = cluster.topology().instance(&id).unwrap().clone();
-    assert_eq!((foreign.health(), foreign.role()), (Health::Foreign, Role::Unknown));
+    // Events are told before the topology they come from is published.
+    let now = || cluster.topology().instance(&id).unwrap().clone();
+    eventually("it is published", || now().health() == Health::Foreign);
+    let foreign = now();
+    assert_eq!(foreign.role(), Role::Unknown);
     assert!(foreign.epoch() > epoch);
     let connects = foreign.stats().connects();
     read_and_write(&pool(&Manager::new(cluster.clone()), 4));
@@ -149,5 +152,24 @@ fn when_the_monitor_meets_the_other_cluster_the_instance_is_foreign_and_writes_w
     let error = stand.cluster.wait_for_writer_blocking(wait).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoWriter);
     assert!(error.to_string().contains("belongs to another cluster"), "{error}");
+    assert_eq!(rows(&theirs), 0);
+}
+
+#[test]
+fn the_monitor_is_told_when_only_new_connections_lead_to_another_cluster() {
+    let stand = Stand::with(PgCluster::builder().instances(2).behind_proxies(), "");
+    stand.seed(ITEMS);
+    let theirs = PgCluster::builder().start().unwrap();
+    theirs.client(0).unwrap().batch_execute(ITEMS).unwrap();
+    let truth = direct(&stand.kit);
+    stand.kit.proxy(0).set_target(theirs.address(0)).unwrap();
+    let insert = diesel::insert_into(items::table).values(items::name.eq("a"));
+    assert!(insert.execute(&mut stand.session()).is_err());
+    stand.await_health(0, Health::Foreign);
+    // Reads go on, and it is ours again when new connections lead to it again.
+    items::table.count().get_result::<i64>(&mut stand.session()).unwrap();
+    stand.kit.proxy(0).set_target(truth).unwrap();
+    stand.await_writer(0);
+    assert_eq!(insert.execute(&mut stand.session()), Ok(1));
     assert_eq!(rows(&theirs), 0);
 }

@@ -105,3 +105,20 @@ fn a_name_that_moves_to_the_new_writer_later_is_followed() {
     assert_eq!(cluster.topology().writer().unwrap().ip(), Some(kit.address(1).0));
     assert_writes_reach(&cluster, &kit, 1);
 }
+
+#[test]
+fn an_endpoint_that_is_moved_for_new_connections_alone_is_followed() {
+    let kit = PgCluster::builder().instances(3).start().unwrap();
+    kit.client(0).unwrap().batch_execute(ITEMS).unwrap();
+    let endpoint = kit.endpoint(0).unwrap();
+    let url = format!("postgres://app:secret@{}/app?dialect=single", endpoint.address());
+    let cluster = Cluster::connect_blocking(Config::from_url(&url).unwrap()).unwrap();
+    kit.switchover(1).unwrap();
+    caught_up(&kit);
+    eventually("it leads to the demoted writer", || {
+        cluster.topology().instances()[0].role() == Role::Reader
+    });
+    endpoint.set_target(kit.address(1)).unwrap();
+    cluster.wait_for_writer_blocking(LIMIT).unwrap();
+    assert_writes_reach(&cluster, &kit, 1);
+}
