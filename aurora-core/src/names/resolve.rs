@@ -15,6 +15,10 @@ pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + 
 /// per host under way, which is given up after 30 s. What it answers is remembered: a remembered
 /// address is used while it fails, and while it takes longer than an eighth of `connect_timeout`.
 ///
+/// Statements connect to the address that the monitor has reached and look no name up. One driver
+/// cannot: `aurora-seaorm` with `sslmode=verify-full`, where sqlx takes the name that the
+/// certificate must have for the one to connect to, and asks the operating system.
+///
 /// Behind a tunnel or a network translation, answer the addresses that the instances have on
 /// this side; the port stays that of the instance.
 ///
