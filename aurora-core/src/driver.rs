@@ -35,7 +35,11 @@ pub(crate) enum Command {
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) topology: ArcSwap<Topology>,
+    /// Rung with every snapshot.
     pub(crate) changed: event_listener::Event,
+    /// Rung when the generation has risen: a crowd that waits for a writer is not to be woken by
+    /// every answer of a monitor.
+    pub(crate) moved: event_listener::Event,
     pub(crate) events: Arc<EventHub>,
     pub(crate) commands: mpsc::UnboundedSender<Command>,
     pub(crate) stores: Mutex<Vec<Weak<dyn Retire>>>,
@@ -52,6 +56,8 @@ impl Shared {
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.changed.notify(usize::MAX);
+        self.moved.notify(usize::MAX);
+        self.call_all();
         self.events.close();
     }
 
@@ -60,9 +66,20 @@ impl Shared {
         stores.retain(|store| store.strong_count() > 0);
         let live: Vec<Arc<dyn Retire>> = stores.iter().filter_map(Weak::upgrade).collect();
         drop(stores);
+        // Those who wait first: closing what is out of use may take its time.
+        for store in &live {
+            store.call_all();
+        }
         for store in live {
             store.retire(topology, now);
         }
+    }
+
+    fn call_all(&self) {
+        let stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        let live: Vec<Arc<dyn Retire>> = stores.iter().filter_map(Weak::upgrade).collect();
+        drop(stores);
+        live.iter().for_each(|store| store.call_all());
     }
 }
 
@@ -202,8 +219,12 @@ impl<'a> Driver<'a> {
             }
             Output::Publish(topology) => {
                 self.prober.names().note(&topology);
-                self.shared.topology.store(topology);
+                let generation = topology.generation();
+                let before = self.shared.topology.swap(topology);
                 self.shared.changed.notify(usize::MAX);
+                if before.generation() != generation {
+                    self.shared.moved.notify(usize::MAX);
+                }
             }
             Output::Retire { slot } => {
                 if let Some((_, task)) = self.monitors.remove(&slot) {

@@ -21,11 +21,13 @@ mod endpoint;
 mod engine;
 mod error;
 mod event;
+mod gate;
 mod monitor;
 mod names;
 mod policy;
 mod postgres_client;
 mod probe;
+mod ramp;
 mod route;
 pub mod session;
 mod socket;
@@ -39,7 +41,7 @@ mod store;
 mod topology;
 pub mod transaction;
 
-pub use cluster::{Cluster, Deadline, InstanceHandle};
+pub use cluster::{Cluster, Deadline, InstanceHandle, Turn};
 pub use config::{
     Address, Config, ConfigBuilder, DialectChoice, Freshness, PolicyKind, RootCertificates, Secret,
     TlsMode, UnknownFunctions,
@@ -48,6 +50,7 @@ pub use endpoint::{Endpoint, EndpointKind, HostPattern};
 pub use engine::Complaint;
 pub use error::{Error, ErrorKind, Outcome, Retry};
 pub use event::{Event, Events};
+pub use gate::Permit;
 pub use names::{Resolve, Resolving};
 pub use policy::{Candidates, LeastConnections, Policy, Random, RoundRobin};
 pub use postgres_client::PostgresDriver;

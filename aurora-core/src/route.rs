@@ -92,15 +92,10 @@ pub(crate) fn route<'a>(
     reader_fallback: bool,
     policy: &dyn Policy,
 ) -> Result<(&'a Instance, Because), Missing> {
-    let fresh_as_of = match need {
-        Need::Write => return writer(topology, Because::IsWriter).ok_or(Missing::Writer),
-        Need::Read { fresh_as_of } => fresh_as_of,
-    };
-    let readers = match fresh_as_of {
-        Some(required) => topology.readers_fresh_as_of(required),
-        None => topology.readers(),
-    };
-    if let Some(candidates) = Candidates::new(readers) {
+    if need == Need::Write {
+        return writer(topology, Because::IsWriter).ok_or(Missing::Writer);
+    }
+    if let Some(candidates) = Candidates::new(readers(topology, need)) {
         return Ok((policy.pick(candidates), Because::IsReader));
     }
     if topology.readers().is_empty() {
@@ -111,6 +106,15 @@ pub(crate) fn route<'a>(
     }
     // Freshness was asked for and the writer always has it: this is no fallback one may switch off.
     writer(topology, Because::NotFresh).ok_or(Missing::Reader)
+}
+
+/// The readers among which [`route`] picks for `need`.
+pub(crate) fn readers(topology: &Topology, need: Need) -> &[Instance] {
+    match need {
+        Need::Read { fresh_as_of: Some(required) } => topology.readers_fresh_as_of(required),
+        Need::Read { fresh_as_of: None } => topology.readers(),
+        Need::Write => &[],
+    }
 }
 
 fn writer(topology: &Topology, because: Because) -> Option<(&Instance, Because)> {

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use crate::gate::Gate;
+
 /// Counters of one instance, shared by every snapshot that names it.
 ///
 /// Aligned so that two instances never share a cache line.
@@ -15,11 +17,14 @@ pub struct InstanceStats {
     in_flight: AtomicU64,
     connections: AtomicU64,
     connects: AtomicU64,
+    failed_connects: AtomicU64,
     breaks: AtomicU64,
     latency_nanos: AtomicU64,
     /// When the youngest statement that succeeded had begun, in nanoseconds since `since`.
     served_nanos: AtomicU64,
     since: Instant,
+    /// The way to new connections.
+    gate: Gate,
 }
 
 /// Counts one statement in flight; finish it with [`InFlight::succeeded`] or drop it on failure.
@@ -43,11 +48,18 @@ impl InstanceStats {
             in_flight: zero(),
             connections: zero(),
             connects: zero(),
+            failed_connects: zero(),
             breaks: zero(),
             latency_nanos: zero(),
             served_nanos: zero(),
             since: now,
+            gate: Gate::new(),
         }
+    }
+
+    /// The way to new connections of the instance.
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     /// When the youngest statement that succeeded had begun: the instance was alive after that.
@@ -134,6 +146,16 @@ impl InstanceStats {
     #[must_use]
     pub fn connects(&self) -> u64 {
         self.connects.load(Relaxed)
+    }
+
+    /// Physical connections that could not be opened so far.
+    #[must_use]
+    pub fn failed_connects(&self) -> u64 {
+        self.failed_connects.load(Relaxed)
+    }
+
+    pub(crate) fn count_failed_connect(&self) {
+        self.failed_connects.fetch_add(1, Relaxed);
     }
 
     /// Moving average of the time a statement takes (weight 1/8); zero before the first.

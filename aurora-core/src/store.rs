@@ -3,11 +3,16 @@
 //! Generic over the driver's connection: adapters open connections, the store keeps the idle ones
 //! and refuses those that must not be used again.
 
+mod queue;
+
+use std::collections::VecDeque;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use self::queue::Waiter;
+pub(crate) use self::queue::{Step, Ticket};
 use crate::config::Config;
 use crate::stats::InstanceStats;
 use crate::topology::{Health, Instance, InstanceId, Role, Topology};
@@ -36,6 +41,8 @@ type Abort = dyn Fn() + Send + Sync;
 struct Shelf<C> {
     instance: InstanceId,
     idle: Vec<Idle<C>>,
+    /// While there is one, a connection given back goes to it.
+    waiting: VecDeque<Arc<Waiter<C>>>,
 }
 
 struct Idle<C> {
@@ -72,6 +79,8 @@ impl Drop for Counted {
 
 /// Lets the driver empty stores of connections that are out of use.
 pub(crate) trait Retire: Send + Sync {
+    /// Calls everybody who waits for a connection: the topology is another one.
+    fn call_all(&self);
     fn retire(&self, topology: &Topology, now: Instant);
 }
 
@@ -211,25 +220,20 @@ impl<C> Store<C> {
         }
     }
 
-    /// Keeps a connection for the next one who needs it. The caller vouches that it is clean: in
+    /// Keeps a connection for the next one who needs it, or hands it to one who waits. The caller vouches that it is clean: in
     /// no transaction, with no session state changed.
     pub fn put(&self, lease: Lease<C>, now: Instant) {
         if lease.breaks != lease.stats().breaks() {
             return;
         }
         let mut shelves = self.lock();
-        let surplus = match shelf_of(&mut shelves, &lease.instance) {
-            Some(shelf) if shelf.len() >= self.max_idle => Some(lease),
-            Some(shelf) => {
-                shelf.push(Idle { lease, since: now });
+        let shelf = shelf_for(&mut shelves, &lease.instance);
+        let surplus = match shelf.hand_over(lease) {
+            Some(lease) if shelf.idle.len() < self.max_idle => {
+                shelf.idle.push(Idle { lease, since: now });
                 None
             }
-            None if self.max_idle == 0 => Some(lease),
-            None => {
-                let instance = lease.instance.clone();
-                shelves.push(Shelf { instance, idle: vec![Idle { lease, since: now }] });
-                None
-            }
+            surplus => surplus,
         };
         // Closed where the lock is not held.
         drop(shelves);
@@ -258,7 +262,22 @@ fn shelf_of<'a, C>(shelves: &'a mut [Shelf<C>], id: &InstanceId) -> Option<&'a m
     shelves.iter_mut().find(|shelf| shelf.instance == *id).map(|shelf| &mut shelf.idle)
 }
 
+/// The shelf of the instance, made if there is none.
+fn shelf_for<'a, C>(shelves: &'a mut Vec<Shelf<C>>, id: &InstanceId) -> &'a mut Shelf<C> {
+    let known = shelves.iter().position(|shelf| shelf.instance == *id);
+    let place = known.unwrap_or_else(|| {
+        let (idle, waiting) = (Vec::new(), VecDeque::new());
+        shelves.push(Shelf { instance: id.clone(), idle, waiting });
+        shelves.len() - 1
+    });
+    &mut shelves[place]
+}
+
 impl<C: Send> Retire for Store<C> {
+    fn call_all(&self) {
+        self.lock().iter().flat_map(|shelf| &shelf.waiting).for_each(|waiter| waiter.ring());
+    }
+
     fn retire(&self, topology: &Topology, now: Instant) {
         self.abort_lost(topology);
         let mut gone = Vec::new();
@@ -274,7 +293,7 @@ impl<C: Send> Retire for Store<C> {
             shelf.idle = kept;
             gone.extend(out);
         }
-        shelves.retain(|shelf| !shelf.idle.is_empty());
+        shelves.retain(|shelf| !shelf.idle.is_empty() || !shelf.waiting.is_empty());
         drop(shelves);
         drop(gone);
     }

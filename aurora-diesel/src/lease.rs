@@ -1,9 +1,6 @@
 //! Which physical connection serves the next statement.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use aurora_core::{Complaint, Deadline, ErrorKind, Instance, Need, Outcome, Topology};
+use aurora_core::{Complaint, Deadline, ErrorKind, Instance, Lease, Need, Outcome, Permit, Turn};
 use diesel::connection::{
     AnsiTransactionManager, CacheSize, TransactionManager as _, get_default_instrumentation,
 };
@@ -11,10 +8,7 @@ use diesel::result::{Error, QueryResult};
 
 use crate::connection::AuroraConnection;
 use crate::errors;
-use crate::manager::{NotConnected, Physical};
-
-/// How long to wait for news before an instance that has just failed is tried again.
-const PAUSE: Duration = Duration::from_millis(20);
+use crate::manager::{NotConnected, Physical, Shared};
 
 impl<C: Physical> AuroraConnection<C> {
     /// Sees to it that a connection is leased that may run the statement.
@@ -52,10 +46,11 @@ impl<C: Physical> AuroraConnection<C> {
             let idle = self.shared.store.take(instance, deadline.began());
             if idle.is_none() {
                 // Connecting takes long: hold no snapshot, and no connection one does not need.
-                let topology = Arc::clone(&topology);
-                let instance = instance.clone();
+                let other = self.shared.cluster.elsewhere(&topology, need, instance);
+                let instance = other.unwrap_or(instance).clone();
+                drop(topology);
                 self.release();
-                self.connect(&topology, &instance, deadline)?;
+                self.lease = self.wait_or_connect(&instance, need, deadline)?;
             } else {
                 self.release();
                 self.lease = idle;
@@ -67,57 +62,57 @@ impl<C: Physical> AuroraConnection<C> {
         }
     }
 
-    /// Opens a connection to `instance`; when that fails for now, waits a little for news.
-    fn connect(
-        &mut self,
-        topology: &Topology,
+    /// Waits for a connection to `instance` that somebody gives back, or for the turn to open one;
+    /// `None` when the topology has to be looked at again.
+    fn wait_or_connect(
+        &self,
         instance: &Instance,
+        need: Need,
         deadline: Deadline,
-    ) -> QueryResult<()> {
-        let timeout = deadline.to_connect(self.shared.cluster.config());
+    ) -> QueryResult<Option<Lease<C>>> {
+        let Shared { cluster, store, .. } = &*self.shared;
+        if let Some(lease) = store.take(instance, deadline.began()) {
+            return Ok(Some(lease));
+        }
+        let turn = cluster.turn_blocking(store, instance, need, deadline);
+        match turn.map_err(|error| errors::from_core(&error))? {
+            Turn::Leased(lease) => Ok(Some(lease)),
+            Turn::Open(permit) => self.connect(instance, permit, deadline),
+            _ => Ok(None),
+        }
+    }
+
+    /// Opens a connection to `instance`; `None` when that fails for now.
+    fn connect(
+        &self,
+        instance: &Instance,
+        permit: Permit,
+        deadline: Deadline,
+    ) -> QueryResult<Option<Lease<C>>> {
+        let cluster = &self.shared.cluster;
+        let timeout = deadline.to_connect(cluster.config());
         let failure = match self.shared.connect(instance, timeout) {
             Ok(lease) => {
-                self.lease = Some(lease);
-                return Ok(());
+                permit.opened();
+                return Ok(Some(lease));
             }
             Err(failure) => failure,
         };
-        let (complaint, message) = match failure {
-            NotConnected::WrongRole => {
-                (Some(Complaint::WrongRole), "its role is not the one it is known for".to_owned())
-            }
-            NotConnected::WrongCluster(error) => return Err(errors::from_core(&error)),
-            // No fault of the instance, and no other one would do better.
-            NotConnected::NotPrepared(message) => {
-                let text = format!("on_connect failed on a new connection: {message}");
-                let error = aurora_core::Error::new(ErrorKind::Statement, text).on(instance.id());
-                return Err(errors::from_core(&error));
-            }
-            NotConnected::Refused(message) => match refusal(&message) {
-                Some(ErrorKind::TooManyConnections) => (None, message),
-                Some(kind) => {
-                    let error = aurora_core::Error::new(kind, message.trim()).on(instance.id());
-                    return Err(errors::from_core(&error));
-                }
-                None => (Some(Complaint::ConnectionLost), message),
-            },
-        };
-        let cluster = &self.shared.cluster;
+        let (complaint, kind, message) = judge(failure, instance)?;
+        permit.failed(kind);
         if let Some(complaint) = complaint {
             cluster.complain(instance.id(), instance.epoch(), complaint, message.trim());
         }
         if deadline.has_passed() {
-            let text = format!(
-                "no connection to {} before the deadline: {}",
-                instance.id(),
-                message.trim()
-            );
-            let error = aurora_core::Error::new(ErrorKind::Deadline, text).on(instance.id());
-            return Err(errors::from_core(&error));
+            let id = instance.id();
+            let text = format!("no connection to {id} before the deadline: {}", message.trim());
+            let kind = match kind {
+                ErrorKind::TooManyConnections => kind,
+                _ => ErrorKind::Deadline,
+            };
+            return Err(errors::from_core(&aurora_core::Error::new(kind, text).on(id)));
         }
-        let until = deadline.at().min(Instant::now() + PAUSE);
-        let _ = cluster.wait_beyond_blocking(topology.generation(), until);
-        Ok(())
+        Ok(None)
     }
 
     /// Session state ties the session to its connection, dead or alive.
@@ -190,6 +185,35 @@ impl<C: Physical> AuroraConnection<C> {
         if let Some(size) = self.cache_size {
             lease.set_prepared_statement_cache_size(size);
         }
+    }
+}
+
+/// What a failed connect says of its instance, and in which words; the error when no other
+/// instance, and no later moment, would do better.
+fn judge(
+    failure: NotConnected,
+    instance: &Instance,
+) -> QueryResult<(Option<Complaint>, ErrorKind, String)> {
+    let is_final = |kind, text: String| {
+        Err(errors::from_core(&aurora_core::Error::new(kind, text).on(instance.id())))
+    };
+    match failure {
+        NotConnected::WrongRole => {
+            let message = "its role is not the one it is known for".to_owned();
+            Ok((Some(Complaint::WrongRole), ErrorKind::ReadOnly, message))
+        }
+        NotConnected::WrongCluster(error) => Err(errors::from_core(&error)),
+        // No fault of the instance.
+        NotConnected::NotPrepared(message) => is_final(
+            ErrorKind::Statement,
+            format!("on_connect failed on a new connection: {message}"),
+        ),
+        NotConnected::Refused(message) => match refusal(&message) {
+            // It is alive, and may have a slot again in a moment.
+            Some(kind @ ErrorKind::TooManyConnections) => Ok((None, kind, message)),
+            Some(kind) => is_final(kind, message.trim().to_owned()),
+            None => Ok((Some(Complaint::ConnectionLost), ErrorKind::ConnectionLost, message)),
+        },
     }
 }
 

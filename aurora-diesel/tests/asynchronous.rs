@@ -18,6 +18,8 @@ mod replay;
 mod routing;
 #[path = "asynchronous/stand.rs"]
 mod stand;
+#[path = "asynchronous/storms.rs"]
+mod storms;
 #[path = "asynchronous/tls.rs"]
 mod tls;
 #[path = "asynchronous/transactions.rs"]

@@ -8,10 +8,11 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use aurora_core::{
-    Cluster, Complaint, Deadline, Error, ErrorKind, Instance, InstanceId, Lease, Need, Role, Store,
+    Cluster, Complaint, Deadline, Error, ErrorKind, Health, Instance, InstanceId, Lease, Need,
+    Permit, Role, Store, Turn,
 };
 use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -22,9 +23,6 @@ use tokio::time::timeout_at;
 use crate::errors;
 use crate::held::Held;
 use crate::options;
-
-/// How long to wait for news before an instance that has just failed is tried again.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// Prepares a new physical connection.
 pub(crate) type OnConnect =
@@ -51,7 +49,7 @@ pub(crate) struct Pools {
 enum Found {
     Idle(Held),
     /// No idle connection, but room for a new one.
-    Room(Box<Instance>, u64, OwnedSemaphorePermit),
+    Room(Box<Instance>, OwnedSemaphorePermit),
     Full(Box<Instance>, Arc<Semaphore>),
     Nobody,
 }
@@ -74,19 +72,22 @@ impl Pools {
     /// A connection to an instance that serves `need`, waiting for one until `deadline`.
     pub(crate) async fn acquire(&self, need: Need, deadline: Deadline) -> Result<Held, Error> {
         loop {
-            match self.look(need, deadline) {
+            let (instance, permit) = match self.look(need, deadline) {
                 Found::Idle(held) => return Ok(held),
-                Found::Nobody => drop(self.cluster.wait_for(need, deadline.at()).await?),
+                Found::Nobody => {
+                    drop(self.cluster.wait_for(need, deadline.at()).await?);
+                    continue;
+                }
                 Found::Full(instance, limit) => {
-                    if let Some(held) = self.queue(&instance, limit, deadline).await? {
-                        return Ok(held);
+                    match self.queue(&instance, limit, deadline).await? {
+                        Some(permit) => (instance, permit),
+                        None => continue,
                     }
                 }
-                Found::Room(instance, generation, permit) => {
-                    if let Some(lease) = self.connect(&instance, generation, deadline).await? {
-                        return Ok(Held::new(lease, permit, Arc::clone(&self.store)));
-                    }
-                }
+                Found::Room(instance, permit) => (instance, permit),
+            };
+            if let Some(lease) = self.wait_or_connect(&instance, need, deadline).await? {
+                return Ok(Held::new(lease, permit, Arc::clone(&self.store)));
             }
         }
     }
@@ -94,72 +95,117 @@ impl Pools {
     fn look(&self, need: Need, deadline: Deadline) -> Found {
         let topology = self.cluster.snapshot();
         let Some(instance) = self.cluster.route(&topology, need) else { return Found::Nobody };
+        let found = self.look_at(instance, deadline);
+        match (&found, self.cluster.elsewhere(&topology, need, instance)) {
+            (Found::Full(..) | Found::Room(..), Some(other)) => self.look_at(other, deadline),
+            (_, _) => found,
+        }
+    }
+
+    fn look_at(&self, instance: &Instance, deadline: Deadline) -> Found {
         let limit = self.limit(instance.id());
         let Ok(permit) = Arc::clone(&limit).try_acquire_owned() else {
             return Found::Full(Box::new(instance.clone()), limit);
         };
         match self.store.take(instance, deadline.began()) {
             Some(lease) => Found::Idle(Held::new(lease, permit, Arc::clone(&self.store))),
-            None => Found::Room(Box::new(instance.clone()), topology.generation(), permit),
+            None => Found::Room(Box::new(instance.clone()), permit),
         }
     }
 
-    /// Waits for a connection that somebody else uses; `None` when the instance has changed
-    /// meanwhile, or the connection was closed.
+    /// Waits for a place among the connections to the instance; `None` when it is out of use
+    /// meanwhile.
     async fn queue(
         &self,
         instance: &Instance,
         limit: Arc<Semaphore>,
         deadline: Deadline,
-    ) -> Result<Option<Held>, Error> {
-        let Ok(permit) = timeout_at(deadline.at().into(), limit.acquire_owned()).await else {
+    ) -> Result<Option<OwnedSemaphorePermit>, Error> {
+        let place = timeout_at(deadline.at().into(), limit.acquire_owned());
+        let permit = tokio::select! {
+            permit = place => permit,
+            () = self.gone(instance, deadline) => return Ok(None),
+        };
+        let Ok(permit) = permit else {
             let text = format!(
                 "all {} connections are in use: raise max_connections, or hold them shorter",
                 self.max_connections
             );
             return Err(Error::new(ErrorKind::Deadline, text).on(instance.id()));
         };
-        let Ok(permit) = permit else {
-            return Err(Error::new(ErrorKind::Closed, "the pool was closed"));
-        };
-        let topology = self.cluster.snapshot();
-        let now = topology.instance(instance.id()).filter(|now| now.epoch() == instance.epoch());
-        let lease = now.and_then(|now| self.store.take(now, Instant::now()));
-        Ok(lease.map(|lease| Held::new(lease, permit, Arc::clone(&self.store))))
+        permit.map(Some).map_err(|_| Error::new(ErrorKind::Closed, "the pool was closed"))
     }
 
-    /// Opens a connection to `instance`; when that fails for now, waits a little for news.
+    /// Ends when the instance is in another epoch or out of use; never after the deadline.
+    async fn gone(&self, instance: &Instance, deadline: Deadline) {
+        loop {
+            let topology = self.cluster.topology();
+            let now = topology.instance(instance.id());
+            let is_same = |now: &Instance| {
+                now.epoch() == instance.epoch() && now.health() == Health::Online && now.is_online()
+            };
+            if !now.is_some_and(is_same) {
+                return;
+            }
+            if !self.cluster.wait_beyond(topology.generation(), deadline.at()).await {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// Takes a connection that is idle or given back, or opens one when it is time; `None` when
+    /// the topology has to be looked at again.
+    async fn wait_or_connect(
+        &self,
+        instance: &Instance,
+        need: Need,
+        deadline: Deadline,
+    ) -> Result<Option<Lease<Physical>>, Error> {
+        match self.cluster.turn(&self.store, instance, need, deadline).await? {
+            Turn::Leased(lease) => Ok(Some(lease)),
+            Turn::Open(permit) => self.connect(instance, permit, deadline).await,
+            _ => Ok(None),
+        }
+    }
+
+    /// Opens a connection to `instance`; `None` when that fails for now.
     async fn connect(
         &self,
         instance: &Instance,
-        generation: u64,
+        permit: Permit,
         deadline: Deadline,
     ) -> Result<Option<Lease<Physical>>, Error> {
         let until = Instant::now() + deadline.to_connect(self.cluster.config());
         let failure = match timeout_at(until.into(), self.open(instance)).await {
-            Ok(Ok(lease)) => return Ok(Some(lease)),
+            Ok(Ok(lease)) => {
+                permit.opened();
+                return Ok(Some(lease));
+            }
             Ok(Err(failure)) => failure,
             Err(_) => NotConnected::Unreachable("no connection in time".to_owned()),
         };
-        let message = match failure {
+        let (kind, message) = match failure {
             NotConnected::Final(error) => return Err(error),
-            NotConnected::Full(message) => message,
+            NotConnected::Full(message) => (ErrorKind::TooManyConnections, message),
             NotConnected::Unreachable(message) => {
                 self.complain(instance, Complaint::ConnectionLost, &message);
-                message
+                (ErrorKind::ConnectionLost, message)
             }
             NotConnected::WrongRole => {
                 let message = "its role is not the one it is known for".to_owned();
                 self.complain(instance, Complaint::WrongRole, &message);
-                message
+                (ErrorKind::ReadOnly, message)
             }
         };
+        permit.failed(kind);
         if deadline.has_passed() {
+            let kind = match kind {
+                ErrorKind::TooManyConnections => kind,
+                _ => ErrorKind::Deadline,
+            };
             let text = format!("no connection before the deadline: {message}");
-            return Err(Error::new(ErrorKind::Deadline, text).on(instance.id()));
+            return Err(Error::new(kind, text).on(instance.id()));
         }
-        let until = deadline.at().min(Instant::now() + PAUSE);
-        self.cluster.wait_beyond(generation, until).await;
         Ok(None)
     }
 

@@ -85,6 +85,11 @@ pub trait AuroraConnectOptions: Sized {
     /// Readers take turns, connection by connection; connections that are opened at the same moment
     /// lead to the same reader.
     ///
+    /// sqlx's pool opens its connections by itself, so the cluster's `connect_rate` does not hold
+    /// for it: after a failover it opens as many at once as `max_connections` allows and tasks ask
+    /// for, to one place. While that refuses, or has no slot left (53300), sqlx tries again by its
+    /// own rules until `acquire_timeout`.
+    ///
     /// No statement is routed or run again: that is what [`AuroraConnection`] does. One that waits
     /// for an instance that is declared lost fails at once, on Linux and unless a proxy changes the
     /// ports of connections. The pool is kept up to date until it or the cluster is closed;

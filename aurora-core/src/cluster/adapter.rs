@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use event_listener::Listener as _;
+use event_listener::{Event, Listener as _};
 
 use super::Cluster;
 use crate::engine::{Complaint, Input};
@@ -61,7 +61,8 @@ impl Cluster {
     ///
     /// Safe: waiting changes nothing.
     pub async fn wait_for(&self, need: Need, deadline: Instant) -> Result<Arc<Topology>, Error> {
-        let found = self.wait(deadline, |topology| self.serving(topology, need)).await;
+        let serving = |topology: &Arc<Topology>| self.serving(topology, need);
+        let found = self.wait(self.news_for(need), deadline, serving).await;
         found.ok_or_else(|| self.missing(Missing::of(need)))
     }
 
@@ -71,7 +72,8 @@ impl Cluster {
     ///
     /// See [`Cluster::wait_for`].
     pub fn wait_for_blocking(&self, need: Need, deadline: Instant) -> Result<Arc<Topology>, Error> {
-        let found = self.wait_blocking(deadline, |topology| self.serving(topology, need));
+        let serving = |topology: &Arc<Topology>| self.serving(topology, need);
+        let found = self.wait_blocking(self.news_for(need), deadline, serving);
         found.ok_or_else(|| self.missing(Missing::of(need)))
     }
 
@@ -88,13 +90,14 @@ impl Cluster {
     ///
     /// Safe: waiting changes nothing.
     pub async fn wait_beyond(&self, generation: u64, deadline: Instant) -> bool {
-        self.wait(deadline, |topology| beyond(topology, generation)).await.is_some()
+        self.wait(self.moved(), deadline, |topology| beyond(topology, generation)).await.is_some()
     }
 
     /// Like [`Cluster::wait_beyond`], on the calling thread.
     #[must_use]
     pub fn wait_beyond_blocking(&self, generation: u64, deadline: Instant) -> bool {
-        self.wait_blocking(deadline, |topology| beyond(topology, generation)).is_some()
+        self.wait_blocking(self.moved(), deadline, |topology| beyond(topology, generation))
+            .is_some()
     }
 
     /// Waits until `instance` has answered a probe that was asked after `since`, or is in another
@@ -110,7 +113,8 @@ impl Cluster {
         since: Instant,
         deadline: Instant,
     ) {
-        self.wait(deadline, |topology| confirmed(topology, instance, epoch, since)).await;
+        self.wait(self.changed(), deadline, |topology| confirmed(topology, instance, epoch, since))
+            .await;
     }
 
     /// Like [`Cluster::wait_confirmed`], on the calling thread.
@@ -121,7 +125,9 @@ impl Cluster {
         since: Instant,
         deadline: Instant,
     ) {
-        self.wait_blocking(deadline, |topology| confirmed(topology, instance, epoch, since));
+        self.wait_blocking(self.changed(), deadline, |topology| {
+            confirmed(topology, instance, epoch, since)
+        });
     }
 
     /// Runs `work` until `deadline`; `None` when the time has passed first.
@@ -170,15 +176,34 @@ impl Cluster {
         startup::missing(&self.snapshot(), missing)
     }
 
+    /// Rung with every snapshot.
+    pub(super) fn changed(&self) -> &Event {
+        &self.0.shared.changed
+    }
+
+    /// Rung with every new generation.
+    pub(super) fn moved(&self) -> &Event {
+        &self.0.shared.moved
+    }
+
+    /// Whoever serves `need` becomes able to by a new generation, or by being fresh enough.
+    fn news_for(&self, need: Need) -> &Event {
+        match need {
+            Need::Read { fresh_as_of: Some(_) } => self.changed(),
+            Need::Read { fresh_as_of: None } | Need::Write => self.moved(),
+        }
+    }
+
     pub(super) fn wait_blocking<R>(
         &self,
+        news: &Event,
         deadline: Instant,
         mut look: impl FnMut(&Arc<Topology>) -> Option<R>,
     ) -> Option<R> {
         let shared = &self.0.shared;
         loop {
             // Listen first and look then, so that no change in between is slept through.
-            let listener = shared.changed.listen();
+            let listener = news.listen();
             if let Some(found) = look(&shared.topology.load_full()) {
                 return Some(found);
             }
@@ -191,12 +216,13 @@ impl Cluster {
 
     pub(super) async fn wait<R>(
         &self,
+        news: &Event,
         deadline: Instant,
         mut look: impl FnMut(&Arc<Topology>) -> Option<R>,
     ) -> Option<R> {
         let shared = &self.0.shared;
         loop {
-            let listener = shared.changed.listen();
+            let listener = news.listen();
             if let Some(found) = look(&shared.topology.load_full()) {
                 return Some(found);
             }

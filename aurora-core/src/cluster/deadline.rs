@@ -57,6 +57,15 @@ impl Deadline {
         config.connect_timeout().min(self.left())
     }
 
+    /// Until when it may wait for its turn to connect. One that waits for no instance still waits
+    /// for its turn to connect to the one that is there.
+    pub(crate) fn to_queue(self, config: &Config) -> Instant {
+        if config.failover_timeout().is_zero() {
+            return self.began + config.connect_timeout();
+        }
+        self.at
+    }
+
     fn left(self) -> Duration {
         self.at.saturating_duration_since(Instant::now())
     }

@@ -54,7 +54,8 @@ impl<'a> InstanceHandle<'a> {
             Some(instance) => (instance.is_online() == online).then_some(true),
             None => Some(false),
         };
-        match cluster.wait_blocking(Instant::now() + Duration::from_secs(1), done) {
+        match cluster.wait_blocking(cluster.moved(), Instant::now() + Duration::from_secs(1), done)
+        {
             Some(true) => Ok(()),
             Some(false) => Err(self.unknown(&cluster.topology())),
             None => Err(Error::new(ErrorKind::Closed, "the cluster handle was closed")),

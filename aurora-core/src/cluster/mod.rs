@@ -5,6 +5,7 @@ mod deadline;
 mod identity;
 mod instance;
 mod resolve;
+mod turn;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,6 +18,7 @@ use tokio::sync::mpsc;
 use self::adapter::EndOnDrop;
 pub use self::deadline::Deadline;
 pub use self::instance::InstanceHandle;
+pub use self::turn::Turn;
 use crate::background::Background;
 use crate::config::{Config, UnknownFunctions};
 use crate::driver::{self, Command, Shared};
@@ -111,7 +113,9 @@ impl Cluster {
     /// See [`Cluster::connect`].
     pub async fn connect_with(config: Config, policy: Box<dyn Policy>) -> Result<Self, Error> {
         let (cluster, deadline) = Self::start(config, policy)?;
-        let ready = cluster.wait(deadline, |topology| startup::verdict(topology, false)).await;
+        let ready = cluster
+            .wait(cluster.changed(), deadline, |topology| startup::verdict(topology, false))
+            .await;
         cluster.accept(ready)
     }
 
@@ -133,7 +137,9 @@ impl Cluster {
     /// See [`Cluster::connect`].
     pub fn connect_blocking_with(config: Config, policy: Box<dyn Policy>) -> Result<Self, Error> {
         let (cluster, deadline) = Self::start(config, policy)?;
-        let ready = cluster.wait_blocking(deadline, |topology| startup::verdict(topology, false));
+        let ready = cluster.wait_blocking(cluster.changed(), deadline, |topology| {
+            startup::verdict(topology, false)
+        });
         cluster.accept(ready)
     }
 
@@ -154,6 +160,7 @@ impl Cluster {
             config,
             topology: ArcSwap::new(engine.topology()),
             changed: event_listener::Event::new(),
+            moved: event_listener::Event::new(),
             events: Arc::new(EventHub::default()),
             commands,
             stores: Mutex::default(),
@@ -236,7 +243,7 @@ impl Cluster {
     ///
     /// Safe: waiting changes nothing.
     pub async fn wait_for_writer(&self, timeout: Duration) -> Result<InstanceId, Error> {
-        let found = self.wait(Instant::now() + timeout, writer_id).await;
+        let found = self.wait(self.moved(), Instant::now() + timeout, writer_id).await;
         found.ok_or_else(|| self.missing(Missing::Writer))
     }
 
@@ -246,7 +253,7 @@ impl Cluster {
     ///
     /// See [`Cluster::wait_for_writer`].
     pub fn wait_for_writer_blocking(&self, timeout: Duration) -> Result<InstanceId, Error> {
-        let found = self.wait_blocking(Instant::now() + timeout, writer_id);
+        let found = self.wait_blocking(self.moved(), Instant::now() + timeout, writer_id);
         found.ok_or_else(|| self.missing(Missing::Writer))
     }
 

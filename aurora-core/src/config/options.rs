@@ -86,6 +86,15 @@ options! {
     /// Default: `2s`.
     (copy) connect_timeout: Duration = |_, _| Duration::from_secs(2);
 
+    /// How many new connections per second to one instance are opened at most, by everything that
+    /// shares the cluster's handle; up to eight go at once, and no more than eight are under way
+    /// at a time. Whoever has to wait for its turn also takes a connection that is given back.
+    /// Not limited are the monitor's connections and those of pools that connect by themselves
+    /// (SeaORM's own `DatabaseConnection`).
+    /// Zero is refused; `none` sets no limit.
+    /// Default: `100`.
+    (maybe) connect_rate: Option<u32> = |_, _| Some(100);
+
     /// How long a statement waits for a writer or a reader, for instance during a failover,
     /// before it fails with a typed error.
     /// Zero means not to wait.

@@ -75,6 +75,9 @@ fn nul(name: &str, problems: &mut Problems) {
 pub(super) fn options(given: &Settings, values: &Values, problems: &mut Problems) {
     tls(given, values, problems);
     durations(values, problems);
+    if values.connect_rate == Some(0) {
+        problems.add("connect_rate is zero", "write `none` for no limit");
+    }
     probes(values, problems);
     functions(values, problems);
     for (name, text) in

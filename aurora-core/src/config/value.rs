@@ -103,19 +103,26 @@ impl OptionValue for bool {
     }
 }
 
-impl OptionValue for usize {
-    fn read(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| format!("{} is not a whole number", quoted(text)))
-    }
+/// Implements [`OptionValue`] for whole numbers.
+macro_rules! whole_numbers {
+    ($($type:ty),+) => {
+        $(impl OptionValue for $type {
+            fn read(text: &str) -> Result<Self, String> {
+                text.parse().map_err(|_| format!("{} is not a whole number", quoted(text)))
+            }
 
-    fn text(&self) -> String {
-        self.to_string()
-    }
+            fn text(&self) -> String {
+                self.to_string()
+            }
 
-    fn forms() -> String {
-        "a whole number".to_owned()
-    }
+            fn forms() -> String {
+                "a whole number".to_owned()
+            }
+        })+
+    };
 }
+
+whole_numbers!(u32, usize);
 
 impl OptionValue for String {
     fn read(text: &str) -> Result<Self, String> {

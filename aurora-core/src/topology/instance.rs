@@ -215,7 +215,7 @@ impl Instance {
         self.last_error.as_deref()
     }
 
-    pub(super) fn is_usable(&self) -> bool {
+    pub(crate) fn is_usable(&self) -> bool {
         self.health == Health::Online && self.online
     }
 

@@ -1,21 +1,19 @@
 //! Which physical connection serves the next statement.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use aurora_core::{
-    Complaint, Deadline, Error, ErrorKind, Instance, Lease, Need, Outcome, Topology,
+    Complaint, Deadline, Error, ErrorKind, Instance, Lease, Need, Outcome, Permit, Turn,
 };
 use diesel::connection::{CacheSize, get_default_instrumentation};
 use diesel::result::QueryResult;
 use diesel_async::AsyncConnection as _;
 
 use super::connection::AuroraConnection;
+use super::manager::Shared;
 use super::physical::Physical;
 use crate::errors;
-
-/// How long to wait for news before an instance that has just failed is tried again.
-const PAUSE: Duration = Duration::from_millis(20);
 
 const TRANSACTION_LOST: &str = "the transaction was lost with its connection, or a future of it was dropped: roll back, and run all of it again";
 const SESSION_LOST: &str = "the session's settings, locks, temporary tables and the like were lost with its connection: set them again";
@@ -45,9 +43,11 @@ impl AuroraConnection {
                     let found = Box::pin(waiting).await;
                     found.map_err(|error| errors::from_core(&error))?;
                 }
-                Found::Unconnected(topology, instance) => {
-                    Box::pin(self.connect(&topology, &instance, deadline)).await?;
-                    if self.lease.is_some() {
+                Found::Unconnected(instance) => {
+                    let lease = Box::pin(self.wait_or_connect(&instance, need, deadline)).await?;
+                    // One that its server ended while it was given back is dropped here.
+                    if let Some(lease) = lease.filter(|lease| !lease.is_closed()) {
+                        self.lease = Some(lease);
                         self.tell_lease();
                         return Ok(());
                     }
@@ -69,15 +69,20 @@ impl AuroraConnection {
             return Found::Leased;
         }
         self.release();
-        // One that its server ended while it was idle is dropped here.
-        while let Some(lease) = shared.store.take(instance, now) {
-            if !lease.is_closed() {
-                self.lease = Some(lease);
-                self.tell_lease();
-                return Found::Leased;
+        let other = || shared.cluster.elsewhere(&topology, need, instance);
+        let lease = match take_open(&shared, instance, now) {
+            Some(lease) => lease,
+            None => {
+                let instance = other().unwrap_or(instance);
+                match take_open(&shared, instance, now) {
+                    Some(lease) => lease,
+                    None => return Found::Unconnected(Box::new(instance.clone())),
+                }
             }
-        }
-        Found::Unconnected(Arc::clone(&topology), Box::new(instance.clone()))
+        };
+        self.lease = Some(lease);
+        self.tell_lease();
+        Found::Leased
     }
 
     /// Whether others may use the connection after this session, or this one from anew.
@@ -85,19 +90,36 @@ impl AuroraConnection {
         !self.dirty && self.in_flight.is_none() && self.leftover_is_over()
     }
 
-    /// Opens a connection to `instance`; when that fails for now, waits a little for news.
-    async fn connect(
-        &mut self,
-        topology: &Topology,
+    /// Waits for a connection to `instance` that somebody gives back, or for the turn to open one;
+    /// `None` when the topology has to be looked at again.
+    async fn wait_or_connect(
+        &self,
         instance: &Instance,
+        need: Need,
         deadline: Deadline,
-    ) -> QueryResult<()> {
+    ) -> QueryResult<Option<Lease<Physical>>> {
+        let Shared { cluster, store, .. } = &*self.shared;
+        let turn = cluster.turn(store, instance, need, deadline).await;
+        match turn.map_err(|error| errors::from_core(&error))? {
+            Turn::Leased(lease) => Ok(Some(lease)),
+            Turn::Open(permit) => self.connect(instance, permit, deadline).await,
+            _ => Ok(None),
+        }
+    }
+
+    /// Opens a connection to `instance`; `None` when that fails for now.
+    async fn connect(
+        &self,
+        instance: &Instance,
+        permit: Permit,
+        deadline: Deadline,
+    ) -> QueryResult<Option<Lease<Physical>>> {
         let cluster = &self.shared.cluster;
         let until = Instant::now() + deadline.to_connect(cluster.config());
         let error = match self.shared.connect(instance, until).await {
             Ok(lease) => {
-                self.lease = Some(lease);
-                return Ok(());
+                permit.opened();
+                return Ok(Some(lease));
             }
             Err(error) => error,
         };
@@ -111,17 +133,19 @@ impl AuroraConnection {
             // No other instance would do better.
             _ => return Err(errors::from_core(&error)),
         };
+        permit.failed(error.kind());
         if let Some(complaint) = complaint {
             cluster.complain(instance.id(), instance.epoch(), complaint, error.message());
         }
         if deadline.has_passed() {
+            let kind = match error.kind() {
+                kind @ ErrorKind::TooManyConnections => kind,
+                _ => ErrorKind::Deadline,
+            };
             let text = format!("no connection before the deadline: {}", error.message());
-            let error = Error::new(ErrorKind::Deadline, text).on(instance.id());
-            return Err(errors::from_core(&error));
+            return Err(errors::from_core(&Error::new(kind, text).on(instance.id())));
         }
-        let until = deadline.at().min(Instant::now() + PAUSE);
-        let _ = cluster.wait_beyond(topology.generation(), until).await;
-        Ok(())
+        Ok(None)
     }
 
     /// Session state ties the session to its connection, dead or alive.
@@ -181,7 +205,12 @@ impl AuroraConnection {
 enum Found {
     Leased,
     Nobody,
-    Unconnected(Arc<Topology>, Box<Instance>),
+    Unconnected(Box<Instance>),
+}
+
+/// An idle connection; one that its server ended meanwhile is dropped.
+fn take_open(shared: &Shared, instance: &Instance, now: Instant) -> Option<Lease<Physical>> {
+    std::iter::from_fn(|| shared.store.take(instance, now)).find(|lease| !lease.is_closed())
 }
 
 /// The error for what went with its connection, and was not applied.

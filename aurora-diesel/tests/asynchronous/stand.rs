@@ -37,7 +37,7 @@ impl Stand {
         Self::of(servers, options, sql).await
     }
 
-    /// Servers as described.
+    /// The same on servers as described.
     pub(crate) async fn of(servers: test_kit::Builder, options: &str, sql: &'static str) -> Self {
         let start = move || {
             let kit = servers.start().unwrap();
@@ -45,11 +45,10 @@ impl Stand {
             kit
         };
         let kit = tokio::task::spawn_blocking(start).await.unwrap();
-        let instances = kit.len();
         let config = Config::from_url(&format!("{}?{options}", kit.url())).unwrap();
         let cluster = Cluster::connect(config).await.unwrap();
         eventually("all instances are online", async || {
-            cluster.topology().readers().len() + 1 == instances
+            cluster.topology().readers().len() + 1 == kit.len()
         })
         .await;
         Self { manager: AuroraConnectionManager::new(cluster), kit }

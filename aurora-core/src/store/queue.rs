@@ -1,0 +1,230 @@
+//! Who waits for a connection to an instance, first come, first served.
+//!
+//! The first one of a queue asks the instance's gate for its turn to open a connection. A
+//! connection that somebody gives back is handed to the first one at once. Nothing is reserved
+//! for those behind, so that one who gives up leaves nothing but its place.
+
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use event_listener::{Event, EventListener};
+
+use super::{Lease, Shelf, Store};
+use crate::gate::{Gate, Let, Permit};
+use crate::topology::Instance;
+
+/// One who waits.
+pub(super) struct Waiter<C> {
+    epoch: u64,
+    ring: Arc<Event>,
+    given: Mutex<Option<Lease<C>>>,
+}
+
+impl<C> Waiter<C> {
+    fn given(&self) -> MutexGuard<'_, Option<Lease<C>>> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn ring(&self) {
+        self.ring.notify(usize::MAX);
+    }
+}
+
+impl<C> Shelf<C> {
+    /// Hands the connection to the first one who waits for one of its epoch; returns it if there
+    /// is none.
+    pub(super) fn hand_over(&mut self, lease: Lease<C>) -> Option<Lease<C>> {
+        let fits = |waiter: &Arc<Waiter<C>>| waiter.epoch == lease.epoch;
+        let Some(place) = self.waiting.iter().position(fits) else { return Some(lease) };
+        if let Some(waiter) = self.waiting.remove(place) {
+            *waiter.given() = Some(lease);
+            waiter.ring();
+        }
+        if place == 0 {
+            self.call_first();
+        }
+        None
+    }
+
+    fn call_first(&self) {
+        if let Some(first) = self.waiting.front() {
+            first.ring();
+        }
+    }
+}
+
+/// A place in the queue; dropping it leaves the queue.
+pub(crate) struct Ticket<'a, C> {
+    store: &'a Store<C>,
+    instance: &'a Instance,
+    waiter: Arc<Waiter<C>>,
+}
+
+/// What one who waits finds.
+pub(crate) enum Step<C> {
+    /// A connection that somebody gave back.
+    Leased(Lease<C>),
+    /// It is its turn to open one.
+    Open(Permit),
+    /// Nothing before the ring, or that moment.
+    Wait(Option<Instant>),
+}
+
+impl<'a, C> Ticket<'a, C> {
+    /// Goes to the end of the queue.
+    pub(crate) fn take(store: &'a Store<C>, instance: &'a Instance, now: Instant) -> Self {
+        let (epoch, ring) = (instance.epoch, Arc::default());
+        let waiter = Arc::new(Waiter { epoch, ring, given: Mutex::default() });
+        let mut shelves = store.lock();
+        super::shelf_for(&mut shelves, &instance.id).waiting.push_back(Arc::clone(&waiter));
+        drop(shelves);
+        // Given back after the caller had looked, and before this one waited.
+        if let Some(idle) = store.take(instance, now) {
+            store.put(idle, now);
+        }
+        Self { store, instance, waiter }
+    }
+
+    /// What to wait for, made before [`Ticket::step`] looks.
+    pub(crate) fn listen(&self) -> EventListener {
+        self.waiter.ring.listen()
+    }
+
+    /// Looks whether there is something at `now`.
+    pub(crate) fn step(&self, rate: Option<NonZeroU32>, now: Instant) -> Step<C> {
+        if let Some(lease) = self.waiter.given().take() {
+            return Step::Leased(lease);
+        }
+        if !self.is_first() {
+            return Step::Wait(None);
+        }
+        match Gate::admit(self.instance, rate, now, &self.waiter.ring) {
+            Let::In(permit) => Step::Open(permit),
+            Let::WaitUntil(at) => Step::Wait(Some(at)),
+            Let::WaitForRing => Step::Wait(None),
+        }
+    }
+
+    fn is_first(&self) -> bool {
+        let mut shelves = self.store.lock();
+        let first = super::shelf_for(&mut shelves, &self.instance.id).waiting.front();
+        first.is_some_and(|first| Arc::ptr_eq(first, &self.waiter))
+    }
+}
+
+impl<C> Drop for Ticket<'_, C> {
+    fn drop(&mut self) {
+        let mut shelves = self.store.lock();
+        let shelf = super::shelf_for(&mut shelves, &self.instance.id);
+        if let Some(place) = shelf.waiting.iter().position(|w| Arc::ptr_eq(w, &self.waiter)) {
+            let _ = shelf.waiting.remove(place);
+            if place == 0 {
+                shelf.call_first();
+            }
+        }
+        drop(shelves);
+        // Nobody hands it anything from here on; what it has not taken goes to the next one.
+        let given = self.waiter.given().take();
+        if let Some(lease) = given {
+            self.store.put(lease, Instant::now());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use event_listener::Listener as _;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::error::ErrorKind;
+    use crate::topology::{Role, tests::instance};
+
+    fn store() -> Store<&'static str> {
+        Store::new(&Config::from_url("postgres://app@a/db").unwrap())
+    }
+
+    fn leased(step: Step<&'static str>) -> Option<&'static str> {
+        match step {
+            Step::Leased(lease) => Some(*lease),
+            Step::Open(_) | Step::Wait(_) => None,
+        }
+    }
+
+    const RATE: Option<NonZeroU32> = NonZeroU32::new(1);
+
+    #[test]
+    fn a_connection_given_back_goes_to_the_first_one_who_waits() {
+        let (store, now, a) = (store(), Instant::now(), instance("a", Role::Reader, None));
+        let [one, two] = [(); 2].map(|()| Ticket::take(&store, &a, now));
+        let heard = one.listen();
+        store.put(Lease::new("back", &a, 0, now), now);
+        assert_eq!((store.idle(a.id()), leased(two.step(RATE, now))), (0, None));
+        assert!(heard.wait_deadline(now + Duration::from_secs(9)).is_some());
+        assert_eq!(leased(one.step(RATE, now)), Some("back"));
+    }
+
+    #[test]
+    fn one_who_gives_up_passes_on_its_connection_and_its_place() {
+        let (store, now, a) = (store(), Instant::now(), instance("a", Role::Reader, None));
+        let [one, two, three] = [(); 3].map(|()| Ticket::take(&store, &a, now));
+        store.put(Lease::new("back", &a, 0, now), now);
+        drop(one);
+        assert_eq!(leased(two.step(RATE, now)), Some("back"));
+        drop(two);
+        assert!(matches!(three.step(RATE, now), Step::Open(_)), "now it is the first");
+        drop(three);
+        store.put(Lease::new("idle", &a, 0, now), now);
+        assert_eq!(store.idle(a.id()), 1, "nobody waits");
+    }
+
+    #[test]
+    fn only_the_first_one_opens_and_the_next_is_called_when_it_goes() {
+        let (store, now, a) = (store(), Instant::now(), instance("a", Role::Reader, None));
+        let [one, two] = [(); 2].map(|()| Ticket::take(&store, &a, now));
+        assert!(matches!(two.step(RATE, now), Step::Wait(None)));
+        let Step::Open(permit) = one.step(RATE, now) else { panic!("nobody connects") };
+        permit.opened();
+        let heard = two.listen();
+        drop(one);
+        assert!(heard.wait_deadline(now + Duration::from_secs(9)).is_some());
+        let Step::Wait(Some(at)) = two.step(RATE, now) else { panic!("one a second") };
+        assert!(matches!(two.step(RATE, at), Step::Open(_)));
+    }
+
+    #[test]
+    fn all_stores_share_the_gate_of_an_instance() {
+        let (left, right, now) = (store(), store(), Instant::now());
+        let a = instance("a", Role::Reader, None);
+        let [one, two] = [&left, &right].map(|store| Ticket::take(store, &a, now));
+        let many = NonZeroU32::new(1000);
+        let open = |ticket: &Ticket<'_, &'static str>| match ticket.step(many, now) {
+            Step::Open(permit) => Some(permit),
+            Step::Leased(_) | Step::Wait(_) => None,
+        };
+        let permits: Vec<_> = (0..20).filter_map(|_| open(&one)).collect();
+        assert_eq!(permits.len(), crate::ramp::AT_ONCE as usize);
+        let heard = two.listen();
+        assert!(open(&two).is_none());
+        for permit in permits {
+            permit.failed(ErrorKind::ConnectionLost);
+        }
+        assert!(heard.wait_deadline(now + Duration::from_secs(9)).is_some());
+        assert!(matches!(two.step(many, now), Step::Wait(Some(at)) if at > now), "it rests");
+        assert!(Gate::rests(&a, now));
+    }
+
+    #[test]
+    fn a_connection_of_another_epoch_is_given_to_nobody() {
+        let (store, now) = (store(), Instant::now());
+        let old = instance("a", Role::Reader, None);
+        let mut new = old.clone();
+        new.epoch += 1;
+        let ticket = Ticket::take(&store, &new, now);
+        store.put(Lease::new("old", &old, 0, now), now);
+        assert_eq!(leased(ticket.step(RATE, now)), None);
+    }
+}
