@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,9 @@ const TIDY_INTERVAL: Duration = Duration::from_secs(5);
 pub(crate) enum Command {
     Close,
     Fact(Input),
+    /// The driver itself runs into a bug.
+    #[cfg(test)]
+    Panic,
 }
 
 /// What the driver and the handles of one cluster share.
@@ -44,9 +47,37 @@ pub(crate) struct Shared {
     pub(crate) commands: mpsc::UnboundedSender<Command>,
     pub(crate) stores: Mutex<Vec<Weak<dyn Retire>>>,
     pub(crate) closed: AtomicBool,
+    /// Tasks of ours that died and were started again.
+    pub(crate) restarts: AtomicU64,
 }
 
 impl Shared {
+    pub(crate) fn new(
+        config: Config,
+        topology: Arc<Topology>,
+        commands: mpsc::UnboundedSender<Command>,
+    ) -> Self {
+        Self {
+            config,
+            topology: ArcSwap::new(topology),
+            changed: event_listener::Event::new(),
+            moved: event_listener::Event::new(),
+            events: Arc::default(),
+            commands,
+            stores: Mutex::default(),
+            closed: AtomicBool::new(false),
+            restarts: AtomicU64::new(0),
+        }
+    }
+
+    fn announce(&self, event: Event) {
+        tracing::info!(target: "aurora", %event);
+        if matches!(event, Event::MonitorRestarted { .. }) {
+            self.restarts.fetch_add(1, Ordering::Relaxed);
+        }
+        self.events.announce(event);
+    }
+
     /// Tells the engine a fact; after the cluster is closed nobody listens.
     pub(crate) fn tell(&self, input: Input) {
         let _ = self.commands.send(Command::Fact(input));
@@ -114,7 +145,7 @@ pub(crate) async fn drive(
             Ok(()) => break,
             Err(reason) => {
                 let instance = InstanceId::from("cluster");
-                shared.events.announce(Event::MonitorRestarted { instance, reason });
+                shared.announce(Event::MonitorRestarted { instance, reason });
                 engine = engine.successor(fastrand::u64(..), Instant::now());
                 // Facts for the engine that was: the new one numbers its instances anew.
                 while let Ok(command) = commands.try_recv() {
@@ -177,6 +208,8 @@ impl<'a> Driver<'a> {
                 command = commands.recv() => match command {
                     Some(Command::Fact(input)) => input,
                     Some(Command::Close) | None => return,
+                    #[cfg(test)]
+                    Some(Command::Panic) => panic!("a bug of the driver"),
                 },
                 Some(ended) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => {
                     match self.bury(ended) {
@@ -208,10 +241,7 @@ impl<'a> Driver<'a> {
 
     fn carry_out(&mut self, output: Output) {
         match output {
-            Output::Announce(event) => {
-                tracing::info!(target: "aurora", %event);
-                self.shared.events.announce(event);
-            }
+            Output::Announce(event) => self.shared.announce(event),
             Output::Probe { slot, address, timeout, hedge } => {
                 let order = Order { address, timeout, hedge };
                 // A monitor that has just died is buried by `run`, and asked again then.
@@ -265,6 +295,70 @@ impl<'a> Driver<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Events;
+    use crate::topology::Health;
+
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    /// A cluster of one address at which nobody listens, and its driver.
+    fn driven(bugs: u32) -> (Arc<Shared>, Events, tokio::task::JoinHandle<()>) {
+        let config = Config::from_url("postgres://app@127.0.0.1:1/db").unwrap();
+        let prober = Prober::new(config.clone()).unwrap();
+        prober.bugs.store(bugs, Ordering::Relaxed);
+        let engine = engine(&config, Instant::now());
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared::new(config, engine.topology(), commands));
+        let events = shared.events.subscribe();
+        let driver = tokio::spawn(drive(Arc::clone(&shared), prober, engine, receiver));
+        (shared, events, driver)
+    }
+
+    async fn heard(events: &mut Events, what: impl Fn(&Event) -> bool) -> Vec<Event> {
+        let mut heard = Vec::new();
+        let listen = async {
+            while let Some(event) = events.next().await {
+                heard.push(event);
+                if heard.last().is_some_and(&what) {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(LIMIT, listen).await.expect("it happens");
+        heard
+    }
+
+    fn is_lost(event: &Event) -> bool {
+        matches!(event, Event::HealthChanged { to: Health::Lost, .. })
+    }
+
+    fn bugs_told(events: &[Event], text: &str) -> usize {
+        let told = |event: &&Event| matches!(event, Event::MonitorRestarted { reason, .. } if reason == text);
+        events.iter().filter(told).count()
+    }
+
+    #[tokio::test]
+    async fn a_monitor_that_panics_is_announced_counted_and_started_again() {
+        let (shared, mut events, driver) = driven(3);
+        let heard = heard(&mut events, is_lost).await;
+        assert_eq!(bugs_told(&heard, "a bug of the monitor"), 3, "{heard:?}");
+        assert_eq!(shared.restarts.load(Ordering::Relaxed), 3);
+        shared.commands.send(Command::Close).unwrap();
+        tokio::time::timeout(LIMIT, driver).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_panics_goes_on_with_another_engine() {
+        let (shared, mut events, driver) = driven(0);
+        heard(&mut events, is_lost).await;
+        let before = shared.topology.load().generation();
+        shared.commands.send(Command::Panic).unwrap();
+        let heard = heard(&mut events, is_lost).await;
+        assert_eq!(bugs_told(&heard, "a bug of the driver"), 1, "{heard:?}");
+        assert_eq!(shared.restarts.load(Ordering::Relaxed), 1);
+        assert!(shared.topology.load().generation() > before);
+        shared.commands.send(Command::Close).unwrap();
+        tokio::time::timeout(LIMIT, driver).await.unwrap().unwrap();
+    }
 
     #[tokio::test]
     async fn a_panic_is_told_and_not_passed_on() {

@@ -25,6 +25,8 @@ pub struct Status {
     pub reads_without_reader: u64,
     /// Reads the writer served because no reader was known to be fresh enough.
     pub reads_without_fresh_reader: u64,
+    /// Tasks of this library's own monitoring that died of a bug, and were started again.
+    pub monitor_restarts: u64,
     /// Every instance: the writer, the usable readers, the rest.
     pub instances: Vec<InstanceStatus>,
 }
@@ -73,8 +75,8 @@ fn seconds<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<
 }
 
 impl Status {
-    pub(crate) fn new(topology: &Topology, fallbacks: [u64; 2], now: Instant) -> Self {
-        let [reads_without_reader, reads_without_fresh_reader] = fallbacks;
+    pub(crate) fn new(topology: &Topology, counts: [u64; 3], now: Instant) -> Self {
+        let [reads_without_reader, reads_without_fresh_reader, monitor_restarts] = counts;
         Self {
             cluster: topology.cluster().map(str::to_owned),
             generation: topology.generation(),
@@ -82,6 +84,7 @@ impl Status {
             writer: topology.writer().map(|writer| writer.id().clone()),
             reads_without_reader,
             reads_without_fresh_reader,
+            monitor_restarts,
             instances: topology.instances().iter().map(|i| InstanceStatus::new(i, now)).collect(),
         }
     }

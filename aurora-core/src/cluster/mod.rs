@@ -8,11 +8,11 @@ mod resolve;
 mod turn;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::Guard;
 use tokio::sync::mpsc;
 
 use self::adapter::EndOnDrop;
@@ -23,7 +23,7 @@ use crate::background::Background;
 use crate::config::{Config, UnknownFunctions};
 use crate::driver::{self, Command, Shared};
 use crate::error::{Error, ErrorKind};
-use crate::event::{EventHub, Events};
+use crate::event::Events;
 use crate::names::Names;
 use crate::policy::{self, Policy};
 use crate::probe::{Prober, Tls};
@@ -156,16 +156,7 @@ impl Cluster {
             .unknown_functions_write(config.unknown_functions() == UnknownFunctions::Write)
             .read_functions(config.read_functions())
             .write_functions(config.write_functions());
-        let shared = Arc::new(Shared {
-            config,
-            topology: ArcSwap::new(engine.topology()),
-            changed: event_listener::Event::new(),
-            moved: event_listener::Event::new(),
-            events: Arc::new(EventHub::default()),
-            commands,
-            stores: Mutex::default(),
-            closed: AtomicBool::new(false),
-        });
+        let shared = Arc::new(Shared::new(config, engine.topology(), commands));
         background.handle().spawn(driver::drive(Arc::clone(&shared), prober, engine, receiver));
         let cluster = Self(Arc::new(Inner {
             shared,
@@ -217,8 +208,9 @@ impl Cluster {
     /// What there is to know about every instance, ready to be printed or serialised.
     #[must_use]
     pub fn status(&self) -> Status {
-        let fallbacks = [&self.0.no_reader, &self.0.not_fresh].map(|n| n.load(Ordering::Relaxed));
-        Status::new(&self.snapshot(), fallbacks, Instant::now())
+        let counts = [&self.0.no_reader, &self.0.not_fresh, &self.0.shared.restarts];
+        let counts = counts.map(|count| count.load(Ordering::Relaxed));
+        Status::new(&self.snapshot(), counts, Instant::now())
     }
 
     /// Listens to what happens from now on.

@@ -41,13 +41,24 @@ pub(crate) struct Prober {
     config: Config,
     tls: Arc<Tls>,
     names: Names,
+    /// How many connects from now on run into a bug.
+    #[cfg(test)]
+    pub(crate) bugs: Arc<std::sync::atomic::AtomicU32>,
 }
 
 impl Prober {
     pub(crate) fn new(config: Config) -> Result<Self, crate::Error> {
         let tls = Arc::new(Tls::new(config.sslmode(), config.sslrootcert())?);
         let names = Names::new(config.resolver(), config.connect_timeout() / LATE);
-        Ok(Self { config, tls, names })
+        #[cfg(test)]
+        let bugs = Arc::default();
+        Ok(Self {
+            config,
+            tls,
+            names,
+            #[cfg(test)]
+            bugs,
+        })
     }
 
     /// How long making a connection may take.
@@ -67,6 +78,8 @@ impl Prober {
 
     /// Opens a monitoring connection to `address` within `connect_timeout`, all steps together.
     pub(crate) async fn open(&self, address: &Address) -> Result<Session, Failure> {
+        #[cfg(test)]
+        self.run_into_bug();
         let timeout = self.config.connect_timeout();
         let deadline = tokio::time::Instant::now() + timeout;
         let found = self.names.resolve(address.host(), timeout).await?;
@@ -89,6 +102,13 @@ impl Prober {
         let asked = tokio::time::timeout(timeout, session.ask()).await;
         asked.unwrap_or_else(|_| Err(Failure::silent(address, timeout)))?;
         Ok(session)
+    }
+
+    #[cfg(test)]
+    fn run_into_bug(&self) {
+        use std::sync::atomic::Ordering::Relaxed;
+        let one = self.bugs.fetch_update(Relaxed, Relaxed, |bugs| bugs.checked_sub(1));
+        assert!(one.is_err(), "a bug of the monitor");
     }
 }
 

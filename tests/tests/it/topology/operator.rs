@@ -62,6 +62,7 @@ fn status_has_every_field_and_fits_a_terminal() {
         "degraded",
         "writer",
         "reads_without_reader",
+        "monitor_restarts",
         "reads_without_fresh_reader",
         "instances",
     ];
