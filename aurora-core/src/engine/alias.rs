@@ -16,6 +16,10 @@ use crate::topology::{Health, InstanceId};
 /// asked again. A failover is mostly over by then, and asks nobody in vain.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
+/// How many addresses that nobody configured are remembered, the last ones: to forget one costs a
+/// probe when it is suggested again, and where addresses change for ever they must not pile up.
+const SUGGESTED: usize = 32;
+
 /// An address that led to the member of slot `of`.
 #[derive(Clone, Debug)]
 pub(super) struct Alias {
@@ -32,6 +36,12 @@ impl Engine {
         let server = report.server.clone().filter(|_| report.name.is_none());
         self.aliases.retain(|alias| alias.address != address);
         self.aliases.push(Alias { address, of, server, since: now });
+        let is_suggested = |alias: &Alias| !self.configured.contains(&alias.address);
+        if self.aliases.iter().filter(|alias| is_suggested(alias)).count() > SUGGESTED
+            && let Some(oldest) = self.aliases.iter().position(is_suggested)
+        {
+            self.aliases.remove(oldest);
+        }
     }
 
     /// Retires the member of `slot`: it is the one of slot `twin` under another address.

@@ -48,6 +48,11 @@ impl Samples {
         self.taken.push_back((asked_at, position));
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.taken.len()
+    }
+
     /// Forgets everything: another writer, another history.
     pub(super) fn clear(&mut self) {
         self.taken.clear();

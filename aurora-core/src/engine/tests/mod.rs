@@ -1,5 +1,6 @@
 //! The engine in virtual time, against servers that are data.
 
+mod endless;
 pub(crate) mod events;
 mod failover;
 mod freshness;
