@@ -11,6 +11,7 @@ mod routing;
 mod schema;
 mod sessions;
 mod stand;
+mod storms;
 mod streams;
 mod tls;
 mod transactions;

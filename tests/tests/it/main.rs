@@ -9,5 +9,6 @@ mod names;
 mod scenarios;
 mod startup;
 mod store;
+mod storms;
 mod tls;
 mod topology;
