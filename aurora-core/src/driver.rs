@@ -18,7 +18,7 @@ use crate::engine::{Engine, Input, Output, Settings, Slot};
 use crate::event::{Event, EventHub};
 use crate::monitor::{Order, monitor};
 use crate::probe::Prober;
-use crate::store::Retire;
+use crate::store::{Retire, Store};
 use crate::topology::{InstanceId, Topology};
 
 /// How often idle connections are looked through for old ones.
@@ -68,6 +68,14 @@ impl Shared {
             closed: AtomicBool::new(false),
             restarts: AtomicU64::new(0),
         }
+    }
+
+    /// A store that is told of every new topology.
+    pub(crate) fn new_store<C: Send + 'static>(&self) -> Arc<Store<C>> {
+        let store = Arc::new(Store::new(&self.config));
+        let weak: Weak<Store<C>> = Arc::downgrade(&store);
+        self.stores.lock().unwrap_or_else(PoisonError::into_inner).push(weak);
+        store
     }
 
     fn announce(&self, event: Event) {

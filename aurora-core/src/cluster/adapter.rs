@@ -1,7 +1,7 @@
 //! What adapters need beyond what applications do: routing, waiting, reporting.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use event_listener::{Event, Listener as _};
@@ -20,10 +20,7 @@ impl Cluster {
     /// A store of idle connections that the cluster empties of those that are out of use.
     #[must_use]
     pub fn new_store<C: Send + 'static>(&self) -> Arc<Store<C>> {
-        let store = Arc::new(Store::new(self.config()));
-        let weak: Weak<Store<C>> = Arc::downgrade(&store);
-        self.0.shared.stores.lock().unwrap_or_else(PoisonError::into_inner).push(weak);
-        store
+        self.0.shared.new_store()
     }
 
     /// The verdict on a statement's text, remembered.

@@ -31,6 +31,7 @@ use crate::route::{Missing, Need, route};
 use crate::sql::{Rules, StatementCache, Target};
 use crate::startup::{self, Verdict};
 use crate::status::{Explanation, Status};
+use crate::store::Store;
 use crate::topology::{InstanceId, Topology};
 
 /// How many statements' verdicts are remembered.
@@ -64,6 +65,8 @@ struct Inner {
     rules: Rules,
     tls: Arc<Tls>,
     names: Names,
+    /// Where those wait who ask what became of a transaction; nothing is ever kept in it.
+    questions: Arc<Store<()>>,
     no_reader: AtomicU64,
     not_fresh: AtomicU64,
     /// When markers were last pruned.
@@ -157,6 +160,7 @@ impl Cluster {
             .read_functions(config.read_functions())
             .write_functions(config.write_functions());
         let shared = Arc::new(Shared::new(config, engine.topology(), commands));
+        let questions = shared.new_store();
         background.handle().spawn(driver::drive(Arc::clone(&shared), prober, engine, receiver));
         let cluster = Self(Arc::new(Inner {
             shared,
@@ -168,6 +172,7 @@ impl Cluster {
             no_reader: AtomicU64::new(0),
             not_fresh: AtomicU64::new(0),
             pruned_at: Mutex::default(),
+            questions,
             _background: background,
         }));
         Ok((cluster, deadline))

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::{Cluster, EndOnDrop};
+use super::{Cluster, EndOnDrop, Turn};
 use crate::error::{Error, ErrorKind, Outcome};
+use crate::postgres_client::PostgresDriver;
 use crate::probe::Failure;
 use crate::route::Need;
 use crate::topology::{Instance, Role};
@@ -215,8 +216,7 @@ impl Cluster {
         sql: &str,
         until: Instant,
     ) -> Result<Option<String>, Error> {
-        let connecting = until.min(Instant::now() + self.config().connect_timeout());
-        let (client, _driver) = self.connect_postgres(instance, connecting).await?;
+        let (client, _driver) = self.connect_in_turn(instance, until).await?;
         let asked = self.until(until, async {
             client.batch_execute(SETTINGS).await?;
             first_column(&client, sql).await
@@ -226,6 +226,26 @@ impl Cluster {
             Some(Err(error)) => Err(refused(error).on(instance.id())),
             None => Err(Error::new(ErrorKind::Deadline, "it did not answer").on(instance.id())),
         }
+    }
+
+    /// Those who ask after a failover are many: they connect no faster than everybody else.
+    async fn connect_in_turn(
+        &self,
+        instance: &Instance,
+        until: Instant,
+    ) -> Result<(Client, PostgresDriver), Error> {
+        let queue = &self.0.questions;
+        let Turn::Open(permit) = self.turn_until(queue, instance, Need::Write, until).await? else {
+            let text = "the instance is out of use";
+            return Err(Error::new(ErrorKind::ConnectionLost, text).on(instance.id()));
+        };
+        let connecting = until.min(Instant::now() + self.config().connect_timeout());
+        let opened = self.connect_postgres(instance, connecting).await;
+        match &opened {
+            Ok(_) => permit.opened(),
+            Err(error) => permit.failed(error.kind()),
+        }
+        opened
     }
 
     async fn create(&self, sql: &str, until: Instant) -> Result<(), Error> {

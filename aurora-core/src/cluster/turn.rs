@@ -54,7 +54,17 @@ impl Cluster {
         need: Need,
         deadline: Deadline,
     ) -> Result<Turn<C>, Error> {
-        let until = deadline.to_queue(self.config());
+        self.turn_until(store, instance, need, deadline.to_queue(self.config())).await
+    }
+
+    /// The same, for those who have no statement's deadline.
+    pub(super) async fn turn_until<C>(
+        &self,
+        store: &Store<C>,
+        instance: &Instance,
+        need: Need,
+        until: Instant,
+    ) -> Result<Turn<C>, Error> {
         let ticket = Ticket::take(store, instance, Instant::now());
         loop {
             // Listen first and look then, so that no ring in between is slept through.
