@@ -90,6 +90,7 @@ impl<C: Physical> AuroraConnection<C> {
         deadline: Deadline,
     ) -> QueryResult<Option<Lease<C>>> {
         let cluster = &self.shared.cluster;
+        let is_cut = deadline.cuts_connect(cluster.config());
         let timeout = deadline.to_connect(cluster.config());
         let failure = match self.shared.connect(instance, timeout) {
             Ok(lease) => {
@@ -99,9 +100,12 @@ impl<C: Physical> AuroraConnection<C> {
             Err(failure) => failure,
         };
         let (complaint, kind, message) = judge(failure, instance)?;
-        permit.failed(kind);
-        if let Some(complaint) = complaint {
-            cluster.complain(instance.id(), instance.epoch(), complaint, message.trim());
+        // The statement ran out of time, which is no fault of the instance.
+        if !(is_cut && deadline.has_passed() && kind == ErrorKind::ConnectionLost) {
+            permit.failed(kind);
+            if let Some(complaint) = complaint {
+                cluster.complain(instance.id(), instance.epoch(), complaint, message.trim());
+            }
         }
         if deadline.has_passed() {
             let id = instance.id();

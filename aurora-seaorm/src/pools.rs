@@ -175,6 +175,7 @@ impl Pools {
         permit: Permit,
         deadline: Deadline,
     ) -> Result<Option<Lease<Physical>>, Error> {
+        let is_cut = deadline.cuts_connect(self.cluster.config());
         let until = Instant::now() + deadline.to_connect(self.cluster.config());
         let failure = match timeout_at(until.into(), self.open(instance)).await {
             Ok(Ok(lease)) => {
@@ -182,6 +183,11 @@ impl Pools {
                 return Ok(Some(lease));
             }
             Ok(Err(failure)) => failure,
+            // The statement ran out of time, which is no fault of the instance.
+            Err(_) if is_cut => {
+                let text = "no connection before the deadline";
+                return Err(Error::new(ErrorKind::Deadline, text).on(instance.id()));
+            }
             Err(_) => NotConnected::Unreachable("no connection in time".to_owned()),
         };
         let (kind, message) = match failure {

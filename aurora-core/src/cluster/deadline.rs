@@ -57,6 +57,13 @@ impl Deadline {
         config.connect_timeout().min(self.left())
     }
 
+    /// Whether a connect that begins now gets less than `connect_timeout`: that it is not done by
+    /// then says nothing about the instance.
+    #[must_use]
+    pub fn cuts_connect(self, config: &Config) -> bool {
+        self.to_connect(config) < config.connect_timeout()
+    }
+
     /// Until when it may wait for its turn to connect. One that waits for no instance still waits
     /// for its turn to connect to the one that is there.
     pub(crate) fn to_queue(self, config: &Config) -> Instant {

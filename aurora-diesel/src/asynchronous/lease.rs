@@ -115,6 +115,7 @@ impl AuroraConnection {
         deadline: Deadline,
     ) -> QueryResult<Option<Lease<Physical>>> {
         let cluster = &self.shared.cluster;
+        let is_cut = deadline.cuts_connect(cluster.config());
         let until = Instant::now() + deadline.to_connect(cluster.config());
         let error = match self.shared.connect(instance, until).await {
             Ok(lease) => {
@@ -133,9 +134,12 @@ impl AuroraConnection {
             // No other instance would do better.
             _ => return Err(errors::from_core(&error)),
         };
-        permit.failed(error.kind());
-        if let Some(complaint) = complaint {
-            cluster.complain(instance.id(), instance.epoch(), complaint, error.message());
+        // The statement ran out of time, which is no fault of the instance.
+        if !(is_cut && deadline.has_passed() && error.kind() == ErrorKind::Deadline) {
+            permit.failed(error.kind());
+            if let Some(complaint) = complaint {
+                cluster.complain(instance.id(), instance.epoch(), complaint, error.message());
+            }
         }
         if deadline.has_passed() {
             let kind = match error.kind() {

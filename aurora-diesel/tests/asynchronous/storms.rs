@@ -131,5 +131,9 @@ async fn a_crowd_that_gives_up_leaves_no_place_behind() {
     let errors: Vec<String> =
         results.iter().filter_map(|(_, set)| set.as_ref().err().map(ToString::to_string)).collect();
     assert!((4..9).contains(&errors.len()), "{errors:?}");
-    assert!(errors.iter().all(|error| error.contains("raise connect_rate")), "{errors:?}");
+    // One may have got its turn with no time left.
+    let told = errors.iter().filter(|error| error.contains("raise connect_rate")).count();
+    assert!(told + 1 >= errors.len(), "{errors:?}");
+    let health = stand.cluster().topology().writer().map(aurora_core::Instance::health);
+    assert_eq!(health, Some(aurora_core::Health::Online), "that is no fault of the instance");
 }
