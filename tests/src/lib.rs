@@ -1,9 +1,13 @@
 //! What the integration tests share: a real cluster with the library connected to it, and ways to
 //! find out where a statement ran.
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
+#![allow(clippy::missing_errors_doc, reason = "a failure is the ORM's own")]
 #![allow(clippy::missing_panics_doc, reason = "in a test a panic is the verdict")]
 
+pub mod door;
+pub mod doors;
 pub mod ledger;
+pub mod scene;
 pub mod stand;
 
 use std::time::Duration;

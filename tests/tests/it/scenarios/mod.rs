@@ -3,8 +3,6 @@
 //! A scenario knows the adapter by its [`door::Door`] only; what does the servers no harm shares a
 //! cluster. `adapter!` holds the list, [`LEFT_OUT`] what an adapter is not asked and why.
 
-mod door;
-mod doors;
 mod dropped;
 mod lag;
 mod load;
@@ -12,11 +10,12 @@ mod lost;
 mod pools;
 mod readers;
 mod routing;
-mod scene;
 mod streams;
 mod together;
 mod transactions;
 mod writers;
+
+use aurora_tests::{door, doors, scene};
 
 /// What an adapter is not asked, and why.
 const LEFT_OUT: [(&str, &str, &str); 3] = [

@@ -9,9 +9,10 @@ use futures_util::future::BoxFuture;
 
 use super::PATIENCE;
 use super::asynchronous::{CheckOut, Pooled};
-use crate::scenarios::door::{Answer, Door, Failure, Guest};
+use crate::door::{Answer, Door, Failure, Guest};
 
-pub(crate) fn open(cluster: Cluster, size: usize) -> BoxFuture<'static, Arc<dyn Door>> {
+/// A pool of so many sessions.
+pub fn open(cluster: Cluster, size: usize) -> BoxFuture<'static, Arc<dyn Door>> {
     Box::pin(async move {
         let manager = AuroraConnectionManager::new(cluster);
         let pool = Pool::builder().max_size(size.try_into().unwrap());

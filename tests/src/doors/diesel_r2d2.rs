@@ -3,10 +3,10 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use crate::{Manager, Session as Connection, Sessions, items};
 use async_trait::async_trait;
 use aurora_core::sql::Target;
 use aurora_core::{Cluster, Freshness};
-use aurora_tests::{Manager, Session as Connection, Sessions, items};
 use diesel::connection::SimpleConnection as _;
 use diesel::dsl::sql;
 use diesel::pg::PgRowByRowLoadingMode;
@@ -19,11 +19,12 @@ use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
 use super::{MIGRATIONS, PATIENCE};
-use crate::scenarios::door::{Access, Answer, Door, Each, Failure, Guest, Session, Work};
+use crate::door::{Access, Answer, Door, Each, Failure, Guest, Session, Work};
 
 struct DieselR2d2(Sessions);
 
-pub(crate) fn open(cluster: Cluster, size: usize) -> BoxFuture<'static, Arc<dyn Door>> {
+/// A pool of so many sessions.
+pub fn open(cluster: Cluster, size: usize) -> BoxFuture<'static, Arc<dyn Door>> {
     Box::pin(async move {
         let size = size.try_into().unwrap();
         let pool = Pool::builder().max_size(size).connection_timeout(PATIENCE);

@@ -1,24 +1,24 @@
 //! The adapters, each behind a door.
 
 mod asynchronous;
-pub(super) mod bb8;
-pub(super) mod deadpool;
-pub(super) mod diesel_r2d2;
-pub(super) mod mobc;
-pub(super) mod seaorm;
+pub mod bb8;
+pub mod deadpool;
+pub mod diesel_r2d2;
+pub mod mobc;
+pub mod seaorm;
 
 use std::time::Duration;
 
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
-use super::door::{Failure, Kind};
+use crate::door::{Failure, Kind};
 
 /// How long a pool lets somebody wait for a session.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What all of Diesel's doors migrate; SeaORM's are written the way SeaORM has it.
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("tests/it/scenarios/migrations");
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("src/migrations");
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {

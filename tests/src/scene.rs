@@ -1,22 +1,29 @@
 //! A cluster with the pool of an adapter connected to it.
 
+use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aurora_tests::stand::{Stand, caught_up, connect};
-use aurora_tests::{ITEMS, LIMIT};
+use crate::stand::{Stand, caught_up, connect};
+use crate::{ITEMS, LIMIT};
 use futures_util::future::BoxFuture;
 use test_kit::PgCluster;
 use tokio::task::block_in_place;
 
-use super::door::{Answer, Door, Guest, Open, Session, Work};
+use crate::door::{Answer, Door, Guest, Open, Session, Work};
 
 /// Servers, the library and a pool of eight sessions.
-pub(crate) struct Scene {
+pub struct Scene {
     open: Open,
     /// `Some` until it is dropped, where blocking is no harm.
     stand: Option<Stand<Arc<dyn Door>>>,
+}
+
+impl fmt::Debug for Scene {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scene").field("servers", &self.kit).finish_non_exhaustive()
+    }
 }
 
 impl Deref for Scene {
@@ -35,18 +42,18 @@ impl Drop for Scene {
 
 impl Scene {
     /// So many servers with asynchronous replication, and the items `a`, `b` and `c`.
-    pub(crate) async fn new(open: Open, instances: usize) -> Self {
+    pub async fn new(open: Open, instances: usize) -> Self {
         let servers = PgCluster::builder().instances(instances).synchronous(false);
         Self::with(open, servers, "").await
     }
 
     /// So many servers that lose nothing they acknowledged.
-    pub(crate) async fn safe(open: Open, instances: usize, options: &str) -> Self {
+    pub async fn safe(open: Open, instances: usize, options: &str) -> Self {
         Self::with(open, PgCluster::builder().instances(instances), options).await
     }
 
     /// Servers as described, connected to with these options of the URL.
-    pub(crate) async fn with(open: Open, servers: test_kit::Builder, options: &str) -> Self {
+    pub async fn with(open: Open, servers: test_kit::Builder, options: &str) -> Self {
         let (kit, cluster) = block_in_place(|| {
             let kit = servers.start().unwrap();
             let mut writer = kit.client(0).unwrap();
@@ -62,45 +69,45 @@ impl Scene {
     }
 
     /// Another pool, of so many sessions, on the same cluster.
-    pub(crate) async fn open(&self, size: usize) -> Arc<dyn Door> {
+    pub async fn open(&self, size: usize) -> Arc<dyn Door> {
         (self.open)(self.cluster.clone(), size).await
     }
 
     /// Has the kit do something, where blocking is no harm.
-    pub(crate) fn kit<R>(&self, work: impl FnOnce(&PgCluster) -> R) -> R {
+    pub fn kit<R>(&self, work: impl FnOnce(&PgCluster) -> R) -> R {
         block_in_place(|| work(&self.kit))
     }
 
     /// Runs SQL on the writer past the library, and waits until every reader shows it.
-    pub(crate) fn prepare(&self, sql: &str) {
+    pub fn prepare(&self, sql: &str) {
         block_in_place(|| self.seed(sql));
     }
 
     /// One number that a superuser asks of an instance past the library.
-    pub(crate) fn ask(&self, index: usize, sql: &str) -> i64 {
+    pub fn ask(&self, index: usize, sql: &str) -> i64 {
         self.kit(|kit| kit.superuser(index).unwrap().query_one(sql, &[]).unwrap().get(0))
     }
 
     /// How many items of that name the writer has.
-    pub(crate) fn stored(&self, name: &str) -> i64 {
+    pub fn stored(&self, name: &str) -> i64 {
         let sql = format!("SELECT count(*) FROM items WHERE name = '{name}'");
         self.ask(self.kit.writer(), &sql)
     }
 
     /// Ends the server's side of all connections of the library's but the monitor's.
-    pub(crate) fn terminate(&self, index: usize) -> i64 {
+    pub fn terminate(&self, index: usize) -> i64 {
         let sql = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity \
                    WHERE application_name = 'aurora'";
         self.ask(index, sql)
     }
 
     /// A session out of the pool.
-    pub(crate) async fn guest(&self) -> Guest {
+    pub async fn guest(&self) -> Guest {
         self.pool.session().await.unwrap()
     }
 
     /// How many statements `work` runs on each of the kit's first `N` instances.
-    pub(crate) async fn ran<const N: usize>(&self, work: impl Future<Output = ()>) -> [u64; N] {
+    pub async fn ran<const N: usize>(&self, work: impl Future<Output = ()>) -> [u64; N] {
         let before = self.queries::<N>();
         work.await;
         let after = self.queries::<N>();
@@ -108,7 +115,7 @@ impl Scene {
     }
 
     /// Waits until the library sees `index` as the writer, and so many readers.
-    pub(crate) fn await_roles(&self, writer: usize, readers: usize) {
+    pub fn await_roles(&self, writer: usize, readers: usize) {
         block_in_place(|| {
             self.await_writer(writer);
             self.await_readers(readers);
@@ -117,7 +124,7 @@ impl Scene {
 
     /// Every connection is back, no server is in the middle of a transaction of the library's,
     /// and no lock of one is left.
-    pub(crate) async fn assert_clean(&self) {
+    pub async fn assert_clean(&self) {
         eventually("nothing is in flight", async || {
             self.cluster.status().instances.iter().all(|instance| instance.in_flight == 0)
         })
@@ -133,7 +140,7 @@ impl Scene {
     }
 
     /// The pool hands out sessions that work, at least as many as it has.
-    pub(crate) async fn assert_usable(&self) {
+    pub async fn assert_usable(&self) {
         let before = self.stored("usable");
         for _ in 0..10 {
             let mut session = self.guest().await;
@@ -145,7 +152,7 @@ impl Scene {
 }
 
 /// Waits until `condition` holds.
-pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let end = Instant::now() + LIMIT;
     while !condition().await {
         assert!(Instant::now() < end, "not within {LIMIT:?}: {what}");
@@ -154,7 +161,7 @@ pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> b
 }
 
 /// The work of a transaction or a scope.
-pub(crate) fn inside<'w, F>(work: F) -> Work<'w>
+pub fn inside<'w, F>(work: F) -> Work<'w>
 where
     F: for<'a> FnOnce(&'a mut (dyn Session + 'w)) -> BoxFuture<'a, Answer<()>> + Send + 'w,
 {

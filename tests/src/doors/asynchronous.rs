@@ -2,11 +2,11 @@
 
 use std::ops::ControlFlow;
 
+use crate::items;
 use async_trait::async_trait;
 use aurora_core::Freshness;
 use aurora_core::sql::Target;
 use aurora_diesel::asynchronous::{AuroraConnection, AuroraConnectionManager};
-use aurora_tests::items;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
@@ -15,7 +15,7 @@ use diesel_migrations::MigrationHarness as _;
 use futures_util::StreamExt as _;
 
 use super::MIGRATIONS;
-use crate::scenarios::door::{Access, Answer, Door, Each, Failure, Guest, Session, Work};
+use crate::door::{Access, Answer, Door, Each, Failure, Guest, Session, Work};
 
 /// A pool, and the manager behind it: migrations want to own their session.
 pub(super) struct Pooled<P> {

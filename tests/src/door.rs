@@ -10,18 +10,18 @@ use aurora_core::{Cluster, Freshness, Outcome, Retry};
 use futures_util::future::BoxFuture;
 
 /// What an operation came to.
-pub(crate) type Answer<T> = Result<T, Failure>;
+pub type Answer<T> = Result<T, Failure>;
 
 /// Makes the pool of an adapter: so many sessions, on this cluster.
-pub(crate) type Open = fn(Cluster, usize) -> BoxFuture<'static, Arc<dyn Door>>;
+pub type Open = fn(Cluster, usize) -> BoxFuture<'static, Arc<dyn Door>>;
 
 /// What happens inside a transaction or a scope.
-pub(crate) type Work<'w> =
+pub type Work<'w> =
     Box<dyn for<'a> FnOnce(&'a mut (dyn Session + 'w)) -> BoxFuture<'a, Answer<()>> + Send + 'w>;
 
 /// The pool of an adapter.
 #[async_trait]
-pub(crate) trait Door: Send + Sync {
+pub trait Door: Send + Sync {
     /// A session out of the pool, or why there is none.
     async fn session(&self) -> Answer<Guest>;
 
@@ -34,7 +34,7 @@ pub(crate) trait Door: Send + Sync {
 
 /// A session, or a transaction of one.
 #[async_trait]
-pub(crate) trait Session: Send {
+pub trait Session: Send {
     /// Runs SQL that returns nothing of interest.
     async fn execute(&mut self, sql: &str) -> Answer<()>;
 
@@ -72,22 +72,27 @@ pub(crate) trait Session: Send {
 }
 
 /// Told of every item of a stream, with its number in order from 1.
-pub(crate) type Each<'e> = &'e mut (dyn FnMut(usize) -> ControlFlow<()> + Send);
+pub type Each<'e> = &'e mut (dyn FnMut(usize) -> ControlFlow<()> + Send);
 
 /// What a transaction may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
+pub enum Access {
+    /// Read and write.
     Write,
+    /// Read, at the default level of isolation.
     ReadOnly,
+    /// Read, serializable.
     SerializableReadOnly,
 }
 
 /// A session out of a pool, whatever the pool calls it; dropping it is the check-in.
-pub(crate) struct Guest(Box<dyn CheckedOut>);
+pub struct Guest(Box<dyn CheckedOut>);
 
 /// What leads to a session.
-pub(crate) trait CheckedOut: Send {
+pub trait CheckedOut: Send {
+    /// To look at.
     fn to_ref(&self) -> &(dyn Session + 'static);
+    /// To use.
     fn to_mut(&mut self) -> &mut (dyn Session + 'static);
 }
 
@@ -105,8 +110,15 @@ where
 }
 
 impl Guest {
-    pub(crate) fn new(pooled: impl CheckedOut + 'static) -> Self {
+    /// Takes what a pool gave.
+    pub fn new(pooled: impl CheckedOut + 'static) -> Self {
         Self(Box::new(pooled))
+    }
+}
+
+impl fmt::Debug for Guest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guest").finish_non_exhaustive()
     }
 }
 
@@ -126,17 +138,22 @@ impl DerefMut for Guest {
 
 /// An error of the ORM, or the wish to roll back.
 #[derive(Clone, Debug)]
-pub(crate) struct Failure {
-    pub(crate) kind: Kind,
-    pub(crate) outcome: Outcome,
-    pub(crate) retry: Retry,
-    pub(crate) instance: Option<String>,
-    pub(crate) text: String,
+pub struct Failure {
+    /// What the error's type says.
+    pub kind: Kind,
+    /// What became of the write.
+    pub outcome: Outcome,
+    /// Whether it may be tried again.
+    pub retry: Retry,
+    /// The instance that the error names.
+    pub instance: Option<String>,
+    /// The error as it is printed.
+    pub text: String,
 }
 
 /// What the ORM's own error type says it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// The connection was lost.
     Lost,
     /// Nothing was sent: no instance, or no connection, in time.
@@ -147,18 +164,21 @@ pub(crate) enum Kind {
     Unique,
     /// The work of a transaction does not want it.
     Unwanted,
+    /// Anything else, which no scenario expects.
     Other,
 }
 
 impl Failure {
     /// What work returns to have its transaction rolled back.
-    pub(crate) fn unwanted() -> Self {
+    #[must_use]
+    pub fn unwanted() -> Self {
         let (kind, text) = (Kind::Unwanted, "unwanted".to_owned());
         Self { kind, outcome: Outcome::NotApplied, retry: Retry::Never, instance: None, text }
     }
 
     /// The pool had no session in time.
-    pub(crate) fn exhausted(error: impl fmt::Display) -> Self {
+    #[must_use]
+    pub fn exhausted(error: impl fmt::Display) -> Self {
         Self {
             kind: Kind::NotSent,
             outcome: Outcome::NotApplied,

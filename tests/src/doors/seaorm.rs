@@ -20,7 +20,7 @@ use sea_orm_migration::MigratorTrait as _;
 
 use self::item::{ActiveModel, Column, Entity};
 use self::migrations::Migrator;
-use crate::scenarios::door::{Access, Answer, Door, Each, Failure, Guest, Kind, Session, Work};
+use crate::door::{Access, Answer, Door, Each, Failure, Guest, Kind, Session, Work};
 
 mod item {
     use sea_orm::entity::prelude::*;
@@ -44,7 +44,8 @@ struct SeaOrm(AuroraConnection);
 /// A session or a transaction.
 struct Sea<C>(C);
 
-pub(crate) fn open(cluster: Cluster, size: usize) -> BoxFuture<'static, Arc<dyn Door>> {
+/// A pool of so many sessions.
+pub fn open(cluster: Cluster, size: usize) -> BoxFuture<'static, Arc<dyn Door>> {
     Box::pin(async move {
         let db = AuroraConnection::builder(cluster).max_connections(size).build();
         Arc::new(SeaOrm(db)) as Arc<dyn Door>
