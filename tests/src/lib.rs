@@ -7,8 +7,10 @@
 pub mod door;
 pub mod doors;
 pub mod ledger;
+pub mod load;
 pub mod scene;
 pub mod stand;
+pub mod trial;
 
 use std::time::Duration;
 

@@ -139,6 +139,22 @@ impl Scene {
         self.kit(|kit| kit.superuser(kit.writer()).unwrap().batch_execute(lock).unwrap());
     }
 
+    /// The servers have as many connections of the library's as it counts, which is no more than
+    /// the pool has sessions; and one of its monitor's each.
+    pub async fn assert_no_leak(&self) {
+        let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'aurora'";
+        let monitors =
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'aurora monitor'";
+        let instances = [vec![self.kit.writer()], self.kit.readers()].concat();
+        eventually("no connection is leaked", async || {
+            let open: i64 = instances.iter().map(|index| self.ask(*index, sessions)).sum();
+            let counted = self.connections();
+            let one_each = instances.iter().all(|index| self.ask(*index, monitors) <= 1);
+            u64::try_from(open) == Ok(counted) && one_each
+        })
+        .await;
+    }
+
     /// The pool hands out sessions that work, at least as many as it has.
     pub async fn assert_usable(&self) {
         let before = self.stored("usable");

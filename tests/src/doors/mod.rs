@@ -15,7 +15,7 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use crate::door::{Failure, Kind};
 
 /// How long a pool lets somebody wait for a session.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What all of Diesel's doors migrate; SeaORM's are written the way SeaORM has it.
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("src/migrations");

@@ -5,6 +5,7 @@ mod diesel_recovery;
 mod diesel_replay;
 mod diesel_routing;
 mod diesel_sessions;
+mod faults;
 mod names;
 mod scenarios;
 mod startup;

@@ -1,0 +1,194 @@
+//! One fault, under the load of one adapter: what happens, and whether every promise is kept.
+
+mod record;
+mod verdict;
+mod watch;
+
+use std::ops::Deref;
+use std::time::{Duration, Instant};
+
+use test_kit::{Builder, KitError, PgCluster};
+use tokio::task::block_in_place;
+
+use self::record::Record;
+pub use self::verdict::Allowed;
+use self::watch::Watch;
+use crate::door::Open;
+use crate::load::{Load, Score, score};
+use crate::scene::Scene;
+
+/// How long a statement waits for a writer in a trial, unless the fault needs another time.
+const FAILOVER_TIMEOUT: &str = "failover_timeout=10s";
+
+/// A fault and the adapter it meets.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// The name of the test, which begins with the number in the catalogue: `a1_writer_crash`.
+    pub fault: &'static str,
+    /// The name of the adapter: `bb8`.
+    pub adapter: &'static str,
+    /// Makes its pool.
+    pub open: Open,
+}
+
+/// A cluster, the library and a load, to which a fault happens.
+#[derive(Debug)]
+pub struct Trial {
+    /// What the workers do.
+    pub load: Load,
+    watch: Watch,
+    record: Record,
+    struck: Option<(Instant, usize)>,
+    healed: Option<Healed>,
+    scene: Scene,
+}
+
+/// The moment from which on nothing may fail any more.
+#[derive(Debug)]
+struct Healed {
+    since: Instant,
+    /// How many writes each instance had been sent.
+    writes: Vec<u64>,
+}
+
+impl Deref for Trial {
+    type Target = Scene;
+
+    fn deref(&self) -> &Scene {
+        &self.scene
+    }
+}
+
+impl Case {
+    /// Three instances that lose nothing they acknowledged, under load.
+    pub async fn trial(self) -> Trial {
+        self.with(PgCluster::builder().instances(3), FAILOVER_TIMEOUT).await
+    }
+
+    /// Three instances behind proxies, under load.
+    pub async fn behind_proxies(self) -> Trial {
+        self.with(PgCluster::builder().instances(3).behind_proxies(), FAILOVER_TIMEOUT).await
+    }
+
+    /// Instances as described, connected to with these options of the URL, under load.
+    pub async fn with(self, servers: Builder, options: &str) -> Trial {
+        let record = Record::begin(self.fault, self.adapter);
+        let scene = Scene::with(self.open, servers, options).await;
+        let watch = Watch::start(&scene.cluster);
+        let load = Load::start(&scene).await;
+        Trial { load, watch, record, struck: None, healed: None, scene }
+    }
+}
+
+impl Trial {
+    /// Has the fault happen, to this instance in the first place; the clock starts here.
+    pub fn strike<R>(
+        &mut self,
+        index: usize,
+        fault: impl FnOnce(&PgCluster) -> Result<R, KitError>,
+    ) {
+        self.struck = Some((Instant::now(), index));
+        block_in_place(|| fault(&self.kit)).unwrap();
+    }
+
+    /// [`Self::strike`] for a fault that takes several steps.
+    pub async fn strike_in_steps(&mut self, index: usize, fault: impl AsyncFnOnce(&Self)) {
+        self.struck = Some((Instant::now(), index));
+        fault(self).await;
+    }
+
+    /// Waits until the library sees `writer` and so many readers; from then on nothing may fail.
+    pub async fn recovers(&mut self, writer: usize, readers: usize) {
+        self.await_roles(writer, readers);
+        self.healed = Some(Healed { since: Instant::now(), writes: self.writes() });
+        self.load.goes_on().await;
+    }
+
+    /// Nobody but this instance was ever taken for the writer.
+    #[track_caller]
+    pub fn assert_writer_stayed(&self, index: usize) {
+        let others = self.watch.other_writers(&self.id(index));
+        assert!(others.is_empty(), "the writer changed: {others:?}");
+    }
+
+    /// Everything that the library told about, in order.
+    #[must_use]
+    pub fn told(&self) -> Vec<aurora_core::Event> {
+        self.watch.told()
+    }
+
+    /// Every failure so far, in words.
+    #[must_use]
+    pub fn errors(&self) -> Vec<String> {
+        let operations = self.load.log.operations();
+        let failed = operations.iter().filter_map(|operation| {
+            let failure = operation.failure.as_ref()?;
+            Some(format!("worker {}, {:?}: {failure}", operation.worker, operation.kind))
+        });
+        failed.collect()
+    }
+
+    /// Ends the load and asserts that all promises were kept and all connections are well; what
+    /// happened goes into the record.
+    pub async fn finish(mut self, allowed: Allowed) {
+        let hanging = self.load.stop().await;
+        let (score, problems) = self.judge(hanging, &allowed);
+        self.record.note(&score, self.detection(), self.connects(), &problems);
+        assert!(problems.is_empty(), "{problems:#?}\n{score:#?}\n{:#?}", self.errors());
+        self.scene.assert_usable().await;
+        self.scene.assert_clean().await;
+        self.scene.assert_no_leak().await;
+        self.record.held();
+    }
+
+    fn judge(&self, hanging: usize, allowed: &Allowed) -> (Score, Vec<String>) {
+        let (fault, _) = self.struck.expect("a fault happened");
+        let healed = self.healed.as_ref().expect("and was healed");
+        let operations = self.load.log.operations();
+        let rows = block_in_place(|| self.rows());
+        let score = score(&operations, rows, fault);
+        let mut problems = allowed.problems(&score, self.deadline());
+        problems.extend((hanging > 0).then(|| format!("{hanging} workers hang")));
+        problems.extend(verdict::failed_since(&operations, healed.since));
+        problems.extend(verdict::secrets(&operations));
+        for (index, (before, now)) in healed.writes.iter().zip(self.writes()).enumerate() {
+            if index != self.kit.writer() && now > *before {
+                problems.push(format!("{} writes were sent to reader {index}", now - before));
+            }
+        }
+        (score, problems)
+    }
+
+    /// When the library told that something is wrong with the instance, after the fault.
+    fn detection(&self) -> Option<Duration> {
+        let (fault, index) = self.struck?;
+        self.watch.noticed(&self.id(index), fault).map(|moment| moment - fault)
+    }
+
+    fn rows(&self) -> Vec<(i64, String)> {
+        let mut writer = self.kit.superuser(self.kit.writer()).unwrap();
+        let rows = writer.query("SELECT id, session FROM deeds", &[]).unwrap();
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+    }
+
+    /// How many writes each instance was sent; none for those that are not known.
+    fn writes(&self) -> Vec<u64> {
+        let status = self.cluster.status();
+        let indices = 0..self.kit.len();
+        let writes = |index| {
+            let id = self.id(index);
+            let found = status.instances.iter().find(|instance| instance.instance == id);
+            found.map_or(0, |instance| instance.writes)
+        };
+        indices.map(writes).collect()
+    }
+
+    /// The longest that an operation may take: a session of the pool, a writer, a connection to
+    /// it, and then the time after which silence is noticed. Some is added for a busy machine.
+    fn deadline(&self) -> Duration {
+        const SLACK: Duration = Duration::from_secs(3);
+        let config = self.cluster.config();
+        let waits = crate::doors::PATIENCE + config.failover_timeout() + config.connect_timeout();
+        waits + config.detection_time() + SLACK
+    }
+}
