@@ -4,6 +4,7 @@
 //! Rust, and installs the rest.
 
 mod examples;
+mod faults;
 mod mutate;
 mod packages;
 mod step;
@@ -44,6 +45,8 @@ enum Command {
         #[arg(default_value = "")]
         filter: String,
     },
+    /// Bring about every fault of the catalogue against every adapter, and print what became of it
+    Faults(faults::Options),
     /// Run everything that has to pass: format, lints, tests on real clusters, examples, documents
     Test,
 }
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Demo { options } => program("aurora-demo", "the demo", options),
         Command::Compare { options } => program("aurora-compare", "the comparison", options),
         Command::Mutate { filter } => mutate::run(&filter),
+        Command::Faults(options) => faults::run(options),
         Command::Test => test::run(),
     };
     match result {

@@ -100,6 +100,13 @@ impl Step {
         Ok((output.status.success(), text))
     }
 
+    /// Runs the command and returns what it writes to standard output, however it ends.
+    pub(crate) fn output_of_any_end(mut self) -> Result<Vec<u8>, StepError> {
+        self.command.stderr(Stdio::inherit());
+        let output: Output = self.command.output().map_err(|source| self.not_started(source))?;
+        Ok(output.stdout)
+    }
+
     /// Whether the command can be run and succeeds; what it prints is dropped.
     pub(crate) fn succeeds(mut self) -> bool {
         self.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::faults::catalogue;
 use crate::step::{Step, StepError};
 use crate::{examples, packages};
 
@@ -56,7 +57,9 @@ fn features_apart() -> Result<(), StepError> {
 /// `.config/nextest.toml`.
 fn tests() -> Result<(), StepError> {
     if Step::cargo("nextest").args(["--version"]).succeeds() {
-        return Step::cargo("nextest").args(["run", "--workspace", "--all-features"]).run();
+        let what = ["run", "--workspace", "--all-features", "--filterset"];
+        let filter = catalogue::filter_for_every_change();
+        return Step::cargo("nextest").args(what).args([filter]).run();
     }
     eprintln!("cargo-nextest is not installed: using cargo test");
     // The examples are built and run by a step of their own. Two at a time, as with nextest:

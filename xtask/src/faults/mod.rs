@@ -1,0 +1,98 @@
+//! `cargo xtask faults`: the fault catalogue, run.
+
+pub(crate) mod catalogue;
+mod report;
+mod rows;
+mod run;
+
+use std::fs;
+use std::path::Path;
+
+use clap::Args;
+use serde_json::Value;
+
+use self::catalogue::{ADAPTERS, Fault};
+use self::run::Asked;
+use crate::packages;
+use crate::step::{Step, StepError};
+
+/// Where the page is.
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/faults.md");
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Only this adapter: `diesel_r2d2`, `bb8`, `deadpool` or `seaorm`; may be repeated
+    #[arg(long = "adapter", value_parser = ADAPTERS)]
+    adapters: Vec<String>,
+    /// Only this fault, such as `A1`; may be repeated
+    #[arg(long = "fault")]
+    faults: Vec<String>,
+    /// Print the results as a JSON array, in the last line
+    #[arg(long)]
+    json: bool,
+    /// Write the page `docs/faults.md`; for all faults and adapters only
+    #[arg(long, conflicts_with_all = ["adapters", "faults"])]
+    write: bool,
+}
+
+/// Runs the faults that are asked for and prints what became of them.
+pub(crate) fn run(options: Options) -> Result<(), StepError> {
+    let faults = chosen(&options.faults)?;
+    packages::install_missing()?;
+    if !Step::cargo("nextest").args(["--version"]).succeeds() {
+        let text = "cargo-nextest is needed: `cargo install --locked cargo-nextest`";
+        return Err(StepError::Other(text.to_owned()));
+    }
+    let everything = options.faults.is_empty() && options.adapters.is_empty();
+    let asked = Asked { faults, adapters: options.adapters, everything };
+    let results = run::run(&asked)?;
+    print!("{}", report::table(&results));
+    if options.write {
+        write_page(&asked.faults, &results)?;
+    }
+    if options.json {
+        println!("{}", Value::from(results.clone()));
+    }
+    match results.iter().filter(|result| result["verdict"] == "broke").count() {
+        0 => Ok(()),
+        count => Err(StepError::Other(format!("{count} promises were broken"))),
+    }
+}
+
+/// The faults with these numbers; all if there is none.
+fn chosen(numbers: &[String]) -> Result<Vec<&'static Fault>, StepError> {
+    if numbers.is_empty() {
+        return Ok(catalogue::all().collect());
+    }
+    let find = |number: &String| {
+        let found = catalogue::all().find(|fault| fault.id.eq_ignore_ascii_case(number));
+        found.ok_or_else(|| StepError::Other(format!("there is no fault {number}")))
+    };
+    numbers.iter().map(find).collect()
+}
+
+fn write_page(faults: &[&Fault], results: &[Value]) -> Result<(), StepError> {
+    let date = Step::new("date").args(["-u", "+%Y-%m-%d"]).output()?;
+    let date = String::from_utf8_lossy(&date).trim().to_owned();
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let head = format!(
+        "Made by `cargo xtask faults --write` on {date}: PostgreSQL servers on one machine with \
+         {processors} processors, unoptimised build."
+    );
+    let path = Path::new(PAGE);
+    fs::write(path, report::page(faults, results, &head))
+        .map_err(|error| StepError::Other(format!("{}: {error}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_chosen_by_their_numbers() {
+        assert_eq!(chosen(&[]).unwrap().len(), catalogue::all().count());
+        let some = chosen(&["b4".to_owned(), "A1".to_owned()]).unwrap();
+        assert_eq!(some.iter().map(|fault| fault.id).collect::<Vec<_>>(), ["B4", "A1"]);
+        assert!(chosen(&["Z9".to_owned()]).is_err());
+    }
+}

@@ -1,0 +1,136 @@
+//! The matrix of faults and adapters, for a terminal and as a page.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::catalogue::{ADAPTERS, Fault};
+
+/// One line for each fault and adapter.
+pub(super) fn table(results: &[Value]) -> String {
+    let mut text = format!(
+        "{:5} {:12} {:15} {:>9} {:>9} {:>7} {:>8} {:>5} {:>6} {:>6}\n",
+        "fault",
+        "adapter",
+        "verdict",
+        "detection",
+        "outage",
+        "errors",
+        "unknown",
+        "lost",
+        "twice",
+        "wrong"
+    );
+    for result in results {
+        let word = |name: &str| result[name].as_str().unwrap_or("").to_owned();
+        let number = |name: &str| result[name].as_u64().map_or("-".to_owned(), |n| n.to_string());
+        let _ = writeln!(
+            text,
+            "{:5} {:12} {:15} {:>9} {:>9} {:>7} {:>8} {:>5} {:>6} {:>6}",
+            word("fault"),
+            word("adapter"),
+            word("verdict"),
+            millis(&result["detection_ms"]),
+            millis(&result["outage_ms"]),
+            number("errors"),
+            number("unknown"),
+            number("lost"),
+            number("duplicated"),
+            number("wrong_outcomes"),
+        );
+        for problem in result["problems"].as_array().into_iter().flatten() {
+            let _ = writeln!(text, "      {}", problem.as_str().unwrap_or(""));
+        }
+    }
+    text
+}
+
+fn millis(value: &Value) -> String {
+    value.as_u64().map_or("-".to_owned(), |millis| format!("{millis} ms"))
+}
+
+/// The page: `docs/faults.md`.
+pub(super) fn page(faults: &[&Fault], results: &[Value], head: &str) -> String {
+    let mut text = format!("# Faults\n\n{head}\n\n");
+    text.push_str(
+        "Each row is a fault that is brought about for real under a load of writes, transactions \
+         and reads. *held* means: no acknowledged write lost, none applied twice, every error right \
+         about the outcome, no transaction torn or run on two connections, no operation past its \
+         deadline, no write sent to a reader, nothing failing once all is well, and no connection \
+         left behind. Then: how soon the library told of it, how long nobody could write, and how \
+         many of the writes in flight failed.\n\n",
+    );
+    let _ = writeln!(text, "| | fault | injected by | {} |", ADAPTERS.join(" | "));
+    let _ = writeln!(text, "|---|---|---|{}", "---|".repeat(ADAPTERS.len()));
+    for fault in faults {
+        let of = |adapter: &str| {
+            let mut of = results.iter().filter(|result| result["fault"] == fault.id);
+            of.find(|result| result["adapter"] == adapter)
+        };
+        let Fault { id, name, injected, .. } = fault;
+        let _ = write!(text, "| {id} | {name} | {injected} |");
+        let cells = match (of("core"), of(ADAPTERS[0])) {
+            (Some(core), _) => vec![format!("core: {}", cell(core)); ADAPTERS.len()],
+            (None, Some(_)) => {
+                ADAPTERS.iter().map(|name| of(name).map_or_else(String::new, cell)).collect()
+            }
+            (None, None) => vec!["not yet".to_owned(); ADAPTERS.len()],
+        };
+        let _ = writeln!(text, " {} |", cells.join(" | "));
+    }
+    missing(&mut text, results);
+    text
+}
+
+fn missing(text: &mut String, results: &[Value]) {
+    let open: Vec<_> = results.iter().filter(|result| result["verdict"] == "not yet").collect();
+    if open.is_empty() {
+        return;
+    }
+    text.push_str("\nNot yet:\n\n");
+    for result in open {
+        let word = |name: &str| result[name].as_str().unwrap_or("");
+        let _ = writeln!(text, "* {}: {}", word("fault"), word("missing"));
+    }
+}
+
+fn cell(result: &Value) -> String {
+    let verdict = result["verdict"].as_str().unwrap_or("");
+    let mut parts = vec![if verdict == "broke" { "**broke**" } else { verdict }.to_owned()];
+    if let Some(found) = result["detection_ms"].as_u64() {
+        parts.push(format!("told {found} ms"));
+    }
+    if let Some(outage) = result["outage_ms"].as_u64() {
+        parts.push(format!("outage {outage} ms"));
+    }
+    if let Some(errors) = result["errors"].as_u64() {
+        parts.push(format!("{errors} errors"));
+    }
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::faults::catalogue;
+
+    #[test]
+    fn the_page_has_a_row_of_every_fault_and_a_cell_of_every_adapter() {
+        let faults: Vec<_> = catalogue::all().collect();
+        let held = json!({ "fault": "A1", "adapter": "bb8", "verdict": "held", "outage_ms": 140,
+            "detection_ms": 9, "errors": 2 });
+        let broke = json!({ "fault": "A1", "adapter": "diesel_r2d2", "verdict": "broke" });
+        let page = page(&faults, &[held, broke], "made by a test");
+        assert!(
+            page.contains("| **broke** | held, told 9 ms, outage 140 ms, 2 errors |"),
+            "{page}"
+        );
+        for fault in faults {
+            let row = page.lines().find(|line| line.starts_with(&format!("| {} |", fault.id)));
+            let cells = row.map(|row| row.matches('|').count());
+            assert_eq!(cells, Some(ADAPTERS.len() + 4), "{row:?}");
+        }
+    }
+}

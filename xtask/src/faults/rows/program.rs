@@ -1,0 +1,111 @@
+//! G to I: the program itself, transactions, what is peculiar to an ORM.
+
+use super::super::catalogue::{ASYNCHRONOUS, Fault, Often, Proof};
+use super::{scenarios, trial};
+
+pub(super) const PROGRAM: &[Fault] = &[
+    Fault::new(
+        "G1",
+        "a future is dropped",
+        "after every number of polls",
+        Proof::Scenarios {
+            tests: &[
+                "cancelled_anywhere_nothing_is_left_behind",
+                "cancelled_in_a_failover_the_ledger_is_right",
+                "cancelled_in_a_transaction_nothing_is_committed",
+            ],
+            adapters: ASYNCHRONOUS,
+        },
+    ),
+    Fault::new("G2", "a panic in a transaction", "panic!", trial("g2_panic")),
+    Fault::new(
+        "G3",
+        "the monitoring dies",
+        "a panic in it",
+        Proof::NotYet("the mapping of its tests"),
+    ),
+    Fault::new(
+        "G4",
+        "everything is dropped in the middle",
+        "drop in a failover",
+        Proof::NotYet("the mapping of its tests"),
+    ),
+    Fault::new(
+        "G5",
+        "the clock jumps",
+        "virtual time",
+        Proof::Core(&["aurora-core$engine::tests::rules::time_and_jitter_are_arguments"]),
+    ),
+    Fault::new(
+        "G6",
+        "the program stands still",
+        "virtual time",
+        Proof::NotYet("the mapping of its tests"),
+    ),
+    Fault::new(
+        "G7",
+        "many clusters in one process",
+        "50 of them",
+        Proof::NotYet("the mapping of its tests"),
+    ),
+];
+
+pub(super) const TRANSACTIONS: &[Fault] = &[
+    Fault::new(
+        "H1",
+        "the outcome of a COMMIT is unknown",
+        "its answer is lost",
+        scenarios(&["transactions_that_lose_their_connection_are_told_honestly"]),
+    ),
+    Fault::new(
+        "H2",
+        "its outcome after a failover",
+        "its answer is lost, promotion",
+        Proof::NotYet("the mapping of its tests"),
+    ),
+    Fault::new(
+        "H3",
+        "session state is lost",
+        "every kind of it, then SIGTERM to the backend",
+        trial("h3_session_state"),
+    ),
+    Fault::new(
+        "H4",
+        "statements that only look like reads",
+        "every kind of statement",
+        scenarios(&["routing_of_every_kind_of_statement"]),
+    ),
+    Fault::new(
+        "H5",
+        "a reader that forwards writes",
+        "simulation",
+        Proof::NotYet("the mapping of its tests"),
+    ),
+];
+
+pub(super) const ADAPTER: &[Fault] = &[
+    Fault::new(
+        "I1",
+        "a COMMIT that fails has to be told",
+        "its connection is lost",
+        Proof::Scenarios {
+            tests: &["transactions_that_lose_their_connection_are_told_honestly"],
+            adapters: &["seaorm"],
+        },
+    ),
+    Fault::new(
+        "I2",
+        "a transaction's future is dropped",
+        "after every number of polls",
+        Proof::Scenarios {
+            tests: &["cancelled_in_a_transaction_nothing_is_committed"],
+            adapters: ASYNCHRONOUS,
+        },
+    ),
+    Fault::new(
+        "I3",
+        "a check of the pool blocks",
+        "silence both ways",
+        Proof::Trial { test: "b4_blackhole", adapters: &["diesel_r2d2"], often: Often::Asked },
+    ),
+];

@@ -1,0 +1,235 @@
+//! Runs the tests of the catalogue and collects what became of them.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::catalogue::{ADAPTERS, Fault, Proof, TRIALS};
+use crate::step::{Step, StepError};
+
+/// What is asked for.
+#[derive(Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) faults: Vec<&'a Fault>,
+    /// Any if empty.
+    pub(super) adapters: Vec<String>,
+    /// All of the catalogue.
+    pub(super) everything: bool,
+}
+
+/// How the tests ended: whether each of them passed, by the name nextest gives it.
+type Ended = HashMap<String, bool>;
+
+impl Asked<'_> {
+    fn wants(&self, adapter: &str) -> bool {
+        self.adapters.is_empty() || self.adapters.iter().any(|wanted| wanted == adapter)
+    }
+
+    fn tests(&self) -> BTreeSet<String> {
+        let doors = |fault: &&Fault| {
+            let wanted = ADAPTERS.iter().filter(|adapter| self.wants(adapter));
+            wanted.flat_map(|adapter| fault.tests(Some(adapter))).collect::<Vec<_>>()
+        };
+        let core = self.faults.iter().filter(|_| self.adapters.is_empty());
+        let core = core.flat_map(|fault| fault.tests(None));
+        self.faults.iter().flat_map(doors).chain(core).collect()
+    }
+}
+
+/// Runs everything that is asked for; one object for each fault and adapter.
+pub(super) fn run(asked: &Asked<'_>) -> Result<Vec<Value>, StepError> {
+    let directory = Directory::make()?;
+    let tests = asked.tests();
+    // nextest fails when no test meets its filter.
+    let ended = if tests.is_empty() {
+        Ended::new()
+    } else {
+        nextest(&tests, asked.everything, &directory.0)?
+    };
+    let stray = ended.keys().filter(|test| !tests.contains(*test)).cloned().collect::<Vec<_>>();
+    if !stray.is_empty() {
+        let text = format!("not in the catalogue: {}", stray.join(", "));
+        return Err(StepError::Other(text));
+    }
+    Ok(asked.faults.iter().flat_map(|fault| results(fault, asked, &ended, &directory.0)).collect())
+}
+
+/// What became of one fault, for each adapter that is wanted.
+fn results(fault: &Fault, asked: &Asked<'_>, ended: &Ended, directory: &Path) -> Vec<Value> {
+    if let Proof::NotYet(missing) = fault.proof {
+        return vec![json!({ "fault": fault.id, "verdict": "not yet", "missing": missing })];
+    }
+    if let Proof::Core(_) = fault.proof {
+        let core = asked.adapters.is_empty();
+        let tests = fault.tests(None);
+        return core.then(|| result(fault, "core", &tests, ended, json!({}))).into_iter().collect();
+    }
+    let wanted = ADAPTERS.iter().filter(|adapter| asked.wants(adapter));
+    let result = |adapter: &&str| {
+        let record = record(directory, fault, adapter);
+        result(fault, adapter, &fault.tests(Some(adapter)), ended, record)
+    };
+    wanted.map(result).collect()
+}
+/// The verdict about one fault and adapter, with the figures of the record.
+fn result(fault: &Fault, adapter: &str, tests: &[String], ended: &Ended, record: Value) -> Value {
+    let applies = !tests.is_empty();
+    // One fault may be shown by the trial of another, which more adapters have met.
+    let mut result = if applies { record } else { json!({}) };
+    result["fault"] = fault.id.into();
+    result["adapter"] = adapter.into();
+    if !applies {
+        result["verdict"] = "does not apply".into();
+        return result;
+    }
+    let mut problems: Vec<String> = Vec::new();
+    for test in tests {
+        match ended.get(test) {
+            Some(true) => {}
+            Some(false) => problems.push(format!("{test} failed")),
+            None => problems.push(format!("{test} was not run: is there such a test?")),
+        }
+    }
+    let outage = result["outage_ms"].as_u64();
+    if let (Some(limit), Some(outage)) = (fault.outage, outage)
+        && u128::from(outage) > limit.as_millis()
+    {
+        let limit = limit.as_millis();
+        problems.push(format!("an outage of {outage} ms, not {limit} ms at most"));
+    }
+    let told = result["problems"].as_array().into_iter().flatten();
+    problems.extend(told.filter_map(|problem| problem.as_str().map(str::to_owned)));
+    result["verdict"] = if problems.is_empty() { "held" } else { "broke" }.into();
+    result["problems"] = problems.into();
+    result
+}
+
+/// What the trial wrote; nothing if it is no trial, or died before it could.
+fn record(directory: &Path, fault: &Fault, adapter: &str) -> Value {
+    let Proof::Trial { test, .. } = fault.proof else { return json!({}) };
+    // One fault may be shown by the trial of another.
+    let id = test.split('_').next().unwrap_or(test).to_uppercase();
+    let text = fs::read_to_string(directory.join(format!("{id}-{adapter}.json")));
+    text.ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_else(|| json!({}))
+}
+
+fn nextest(
+    tests: &BTreeSet<String>,
+    everything: bool,
+    directory: &Path,
+) -> Result<Ended, StepError> {
+    let parts = |test: &String| {
+        let (binary, name) = test.split_once('$').unwrap_or((test, ""));
+        format!("(binary_id({binary}) & test(={name}))")
+    };
+    let mut filter: Vec<_> = tests.iter().map(parts).collect();
+    if everything {
+        // Also trials that no row of the catalogue knows.
+        filter.push(format!("({TRIALS})"));
+    }
+    let filter = filter.join(" | ");
+    let packages: BTreeSet<&str> =
+        tests.iter().filter_map(|test| test.split(['$', ':']).next()).collect();
+    let mut step = Step::cargo("nextest").args(["run", "--all-features", "--no-fail-fast"]);
+    for package in packages {
+        step = step.args(["--package", package]);
+    }
+    let step = step
+        .args(["--message-format", "libtest-json", "--filterset", filter.as_str()])
+        // nextest calls its machine-readable messages an experiment; `ended` checks what it reads.
+        .env("NEXTEST_EXPERIMENTAL_LIBTEST_JSON", "1")
+        .env("AURORA_FAULTS_DIR", &directory.to_string_lossy());
+    Ok(ended(&step.output_of_any_end()?))
+}
+
+/// How the tests ended, as nextest's messages tell.
+fn ended(messages: &[u8]) -> Ended {
+    let lines = messages.split(|byte| *byte == b'\n');
+    let messages = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    let tests = messages.filter(|message| message["type"] == "test");
+    let ended = tests.filter_map(|message| {
+        let passed = match message["event"].as_str()? {
+            "ok" => true,
+            "failed" => false,
+            _ => return None,
+        };
+        Some((test_name(message["name"].as_str()?), passed))
+    });
+    ended.collect()
+}
+
+/// The binary's identifier and the test's name. Of a library's tests the messages say
+/// `a-package::a_package`, while its identifier is `a-package`.
+fn test_name(message: &str) -> String {
+    let unit = message.split_once("::").and_then(|(package, rest)| {
+        let (binary, test) = rest.split_once('$')?;
+        (binary == package.replace('-', "_")).then(|| format!("{package}${test}"))
+    });
+    unit.unwrap_or_else(|| message.to_owned())
+}
+
+/// Where the trials leave their records.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn make() -> Result<Self, StepError> {
+        let path = std::env::temp_dir().join(format!("aurora-faults-{}", std::process::id()));
+        fs::create_dir_all(&path)
+            .map_err(|error| StepError::Other(format!("{}: {error}", path.display())))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // What stays is small, and in the directory for what may be removed.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::faults::catalogue::Often;
+
+    const TRIAL: Fault = Fault::new(
+        "A1",
+        "a crash",
+        "SIGKILL",
+        Proof::Trial { test: "a1_crash", adapters: &["bb8"], often: Often::Always },
+    );
+
+    #[test]
+    fn messages_of_nextest_tell_how_tests_ended() {
+        let messages = br#"{"type":"suite","event":"started","test_count":2}
+{"type":"test","event":"started","name":"p::it$faults::a1_crash::bb8"}
+{"type":"test","event":"ok","name":"p::it$faults::a1_crash::bb8","exec_time":1.5}
+{"type":"test","event":"failed","name":"a-core::a_core$other","exec_time":1.5}
+"#;
+        let expected = [("p::it$faults::a1_crash::bb8", true), ("a-core$other", false)];
+        assert_eq!(
+            ended(messages),
+            expected.map(|(name, passed)| (name.to_owned(), passed)).into()
+        );
+    }
+
+    #[test]
+    fn a_fault_has_held_when_all_its_tests_passed_in_time() {
+        let fault = TRIAL.within(Duration::from_secs(1));
+        let tests = fault.tests(Some("bb8"));
+        let verdict = |passed: Option<bool>, outage: u64| {
+            let ended = passed.map(|passed| (tests[0].clone(), passed)).into_iter().collect();
+            result(&fault, "bb8", &tests, &ended, json!({ "outage_ms": outage }))["verdict"].clone()
+        };
+        assert_eq!(verdict(Some(true), 1000), "held");
+        assert_eq!(verdict(Some(true), 1001), "broke");
+        assert_eq!(verdict(Some(false), 10), "broke");
+        assert_eq!(verdict(None, 10), "broke", "a test that is not there proves nothing");
+        let none = result(&fault, "seaorm", &fault.tests(Some("seaorm")), &Ended::new(), json!({}));
+        assert_eq!(none["verdict"], "does not apply");
+    }
+}
