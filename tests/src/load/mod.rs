@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 pub use self::log::{Kind, Log, Operation};
-pub use self::score::{Row, Score, score};
+pub use self::score::{Moments, Row, Score, score};
 use crate::door::{Access, Answer, Door, Failure, Kind as Error};
 use crate::scene::{Scene, eventually, inside};
 

@@ -11,7 +11,7 @@ use crate::door::Kind as Error;
 /// A row of the database: its number, and the session that wrote it.
 pub type Row = (i64, String);
 
-/// Figures of a load. What is counted below `refused` should be zero.
+/// Figures of a load. What is counted from `failed_reads` on should be zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Score {
     /// Writes and transactions that were acknowledged.
@@ -32,6 +32,8 @@ pub struct Score {
     pub failed_reads: usize,
     /// Writes refused as read-only.
     pub refused: usize,
+    /// Those of them that began when the new writer was known.
+    pub refused_late: usize,
     /// Failures that are neither a lost connection nor a wait in vain.
     pub strange: usize,
     /// Acknowledged writes that are not there.
@@ -44,18 +46,26 @@ pub struct Score {
     pub torn: usize,
 }
 
-/// Judges operations by the rows that are in the database in the end; the outage is looked for
-/// from `fault` on.
+/// What happened when.
+#[derive(Clone, Copy, Debug)]
+pub struct Moments {
+    /// Right before the fault.
+    pub fault: Instant,
+    /// When the library told of a new writer, if it did.
+    pub writer_known: Option<Instant>,
+}
+
+/// Judges operations by the rows that are in the database in the end.
 #[must_use]
-pub fn score(operations: &[Operation], rows: Vec<Row>, fault: Instant) -> Score {
+pub fn score(operations: &[Operation], rows: Vec<Row>, moments: Moments) -> Score {
     let mut found: HashMap<i64, Vec<String>> = HashMap::new();
     for (id, session) in rows {
         found.entry(id).or_default().push(session);
     }
-    let mut score = Score { outage: outage(operations, fault), ..Score::default() };
+    let mut score = Score { outage: outage(operations, moments.fault), ..Score::default() };
     for operation in operations {
         score.longest = score.longest.max(operation.ended - operation.began);
-        score.tell_failure(operation);
+        score.tell_failure(operation, moments.writer_known);
         if operation.kind != Kind::Read {
             let rows = if operation.kind == Kind::Transaction { 2 } else { 1 };
             let found: Vec<_> = (operation.id..operation.id + rows)
@@ -71,7 +81,7 @@ pub fn score(operations: &[Operation], rows: Vec<Row>, fault: Instant) -> Score 
 }
 
 impl Score {
-    fn tell_failure(&mut self, operation: &Operation) {
+    fn tell_failure(&mut self, operation: &Operation, known: Option<Instant>) {
         let counted = match (operation.kind, &operation.failure) {
             (Kind::Read, None) => &mut self.reads,
             (Kind::Read, Some(_)) => &mut self.failed_reads,
@@ -83,7 +93,11 @@ impl Score {
         self.unknown += usize::from(failure.outcome == Outcome::Unknown);
         match failure.kind {
             Error::Lost | Error::NotSent => {}
-            Error::ReadOnly => self.refused += 1,
+            Error::ReadOnly => {
+                self.refused += 1;
+                self.refused_late +=
+                    usize::from(known.is_some_and(|known| operation.began > known));
+            }
             Error::Unique | Error::Unwanted | Error::Other => self.strange += 1,
         }
     }
@@ -158,7 +172,8 @@ mod tests {
 
         fn score(&self, operations: &[Operation], rows: &[(i64, &str)]) -> Score {
             let rows = rows.iter().map(|(id, session)| (*id, (*session).to_owned())).collect();
-            score(operations, rows, self.0 + Duration::from_secs(1))
+            let at = |seconds| self.0 + Duration::from_secs(seconds);
+            score(operations, rows, Moments { fault: at(1), writer_known: Some(at(2)) })
         }
     }
 
@@ -198,6 +213,18 @@ mod tests {
             let score = run.score(&[run.done(Kind::Transaction, 4, 10, unknown)], &rows);
             assert_eq!((score.torn, score.duplicated), (torn, 0), "{rows:?}");
         }
+    }
+
+    #[test]
+    fn a_refused_write_is_late_when_the_new_writer_was_known() {
+        let run = Run(Instant::now());
+        let refused = |id, millis| {
+            let mut write = run.write(id, millis, Some(Outcome::NotApplied));
+            write.failure.as_mut().unwrap().kind = Error::ReadOnly;
+            write
+        };
+        let score = run.score(&[refused(2, 1500), refused(4, 2500)], &[]);
+        assert_eq!((score.errors, score.refused, score.refused_late), (2, 2, 1));
     }
 
     #[test]

@@ -14,7 +14,8 @@ use self::record::Record;
 pub use self::verdict::Allowed;
 use self::watch::Watch;
 use crate::door::Open;
-use crate::load::{Load, Score, score};
+use crate::eventually;
+use crate::load::{Load, Moments, Score, score};
 use crate::scene::Scene;
 
 /// How long a statement waits for a writer in a trial, unless the fault needs another time.
@@ -104,6 +105,14 @@ impl Trial {
         self.load.goes_on().await;
     }
 
+    /// Waits until the library has noticed that the instance restarted: its epoch has risen.
+    #[track_caller]
+    pub fn await_restart(&self, index: usize, epoch: u64) {
+        block_in_place(|| {
+            eventually("the restart is noticed", || self.instance(index).epoch() > epoch);
+        });
+    }
+
     /// Nobody but this instance was ever taken for the writer.
     #[track_caller]
     pub fn assert_writer_stayed(&self, index: usize) {
@@ -146,7 +155,8 @@ impl Trial {
         let healed = self.healed.as_ref().expect("and was healed");
         let operations = self.load.log.operations();
         let rows = block_in_place(|| self.rows());
-        let score = score(&operations, rows, fault);
+        let moments = Moments { fault, writer_known: self.watch.writer_known(fault) };
+        let score = score(&operations, rows, moments);
         let mut problems = allowed.problems(&score, self.deadline());
         problems.extend((hanging > 0).then(|| format!("{hanging} workers hang")));
         problems.extend(verdict::failed_since(&operations, healed.since));

@@ -10,17 +10,23 @@ use crate::load::{Operation, Score};
 pub struct Allowed {
     errors: usize,
     reads: bool,
+    refusals: bool,
 }
 
 impl Allowed {
     /// So many errors of each worker that writes, and no read that fails.
     pub const fn errors(errors: usize) -> Self {
-        Self { errors, reads: false }
+        Self { errors, reads: false, refusals: false }
     }
 
     /// Reads may fail, too.
     pub const fn and_reads(self) -> Self {
         Self { reads: true, ..self }
+    }
+
+    /// Writes may be refused as read-only, until the new writer is known.
+    pub const fn and_refusals(self) -> Self {
+        Self { refusals: true, ..self }
     }
 
     /// The promises that were broken, in words.
@@ -31,7 +37,8 @@ impl Allowed {
             (score.duplicated, "rows are there twice, or were written by nobody"),
             (score.wrong, "errors are wrong about the outcome"),
             (score.torn, "transactions are torn"),
-            (score.refused, "writes were refused as read-only"),
+            (if self.refusals { 0 } else { score.refused }, "writes were refused as read-only"),
+            (score.refused_late, "of them when the new writer was known"),
             (score.strange, "failures are of another kind"),
             (if self.reads { 0 } else { score.failed_reads }, "reads failed"),
             (usize::from(score.longest > deadline), "operation took longer than its deadline"),
@@ -80,6 +87,7 @@ mod tests {
             Score { wrong: 1, ..clean },
             Score { torn: 1, ..clean },
             Score { refused: 1, ..clean },
+            Score { refused_late: 1, ..clean },
             Score { strange: 1, ..clean },
             Score { failed_reads: 1, ..clean },
             Score { longest, ..clean },
@@ -88,5 +96,7 @@ mod tests {
         }
         let reads = Score { failed_reads: 1, ..clean };
         assert!(Allowed::errors(2).and_reads().problems(&reads, DEADLINE).is_empty());
+        let refused = Score { refused: 1, ..clean };
+        assert!(Allowed::errors(2).and_refusals().problems(&refused, DEADLINE).is_empty());
     }
 }

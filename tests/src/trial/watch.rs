@@ -52,6 +52,15 @@ impl Watch {
         told.iter().find(|(moment, event)| *moment >= after && wrong(event)).map(|found| found.0)
     }
 
+    /// When another writer was told of for the last time, after that moment.
+    pub(super) fn writer_known(&self, after: Instant) -> Option<Instant> {
+        let told = guarded(&self.told);
+        let writers = told.iter().filter(|(moment, event)| {
+            *moment >= after && matches!(event, Event::WriterChanged { to: Some(_), .. })
+        });
+        writers.map(|(moment, _)| *moment).next_back()
+    }
+
     /// The writers there were beside this one.
     pub(super) fn other_writers(&self, id: &InstanceId) -> Vec<InstanceId> {
         let writers = self.told().into_iter().filter_map(|event| match event {

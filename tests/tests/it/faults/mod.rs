@@ -7,17 +7,19 @@
 //! to it.
 
 mod hangs;
+mod processes;
+mod sessions;
+mod topology;
 mod writers;
 
 use aurora_tests::trial::Case;
 
 /// Makes a module of each fault, and in it a test of each adapter.
 macro_rules! faults {
-    ($($name:ident = $run:path;)+ $(@$adapters:tt $($more:ident = $others:path;)+)?) => {
-        $(faults! { @[diesel_r2d2 bb8 deadpool seaorm] $name = $run })+
-        $($(faults! { @$adapters $more = $others })+)?
+    ($($name:ident = $run:path;)+) => {
+        $(faults! { @ $name, $run: diesel_r2d2 bb8 deadpool seaorm })+
     };
-    (@[$($adapter:ident)+] $name:ident = $run:path) => {
+    (@ $name:ident, $run:path: $($adapter:ident)+) => {
         mod $name {
             use super::*;
 
@@ -35,8 +37,21 @@ macro_rules! faults {
 
 faults! {
     a1_writer_crash = writers::crash;
+    a2_postmaster_crash = writers::postmaster_crash;
+    a3_backend_crash = writers::backend_crash;
     a4_switchover = writers::switchover;
+    a5_same_writer = writers::same_writer;
+    a6_double_failover = writers::double_failover;
+    a7_waiters = writers::waiters;
+    a8_no_candidate = writers::no_candidate;
     b1_hung_instance = hangs::paused;
     b4_blackhole = hangs::blackhole;
     b6_reset = hangs::reset;
+    d1_read_only_writer = topology::read_only_writer;
+    d8_lag = topology::lag;
+    d9_recovery_conflict = topology::recovery_conflict;
+    d10_all_restart = topology::all_restart;
+    e3_exhausted_pool = sessions::exhausted_pool;
+    g2_panic = sessions::panic;
+    h3_session_state = sessions::session_state;
 }
