@@ -79,6 +79,8 @@ impl Dialect for AuroraPostgres {
             server: first.shared("server")?,
             ip: None,
             accepts_writes: is_writer && first.bool("writable")?,
+            // All instances share the storage.
+            stands_still: false,
             incarnation: None,
             position: own.map(|row| row.u64("position")).transpose()?.flatten(),
             lag: own.map(|row| row.millis("lag_millis")).transpose()?.flatten(),

@@ -20,7 +20,7 @@ pub(super) struct Postgres {
 ///
 /// * `server`: start time and listening address tell one run of one server from all others.
 /// * `accepts_writes`: `transaction_read_only` is on in recovery, and where an administrator has
-///   set `default_transaction_read_only`.
+///   set `default_transaction_read_only`; in the second case it `stands_still`.
 /// * `timeline`: the first eight digits of a log file's name on a writer; on a reader what it
 ///   receives, which is NULL without the privileges of `pg_read_all_stats`.
 /// * `lag_millis`: zero when everything received is replayed, so that it does not grow on an
@@ -29,6 +29,7 @@ const SELF_SQL: &str = "\
 SELECT {cluster} AS cluster,
        pg_catalog.concat(pg_catalog.pg_postmaster_start_time(), '/', pg_catalog.inet_server_addr(), ':', pg_catalog.inet_server_port()) AS server,
        NOT r.recovering AND pg_catalog.current_setting('transaction_read_only') = 'off' AS accepts_writes,
+       NOT r.recovering AND pg_catalog.current_setting('transaction_read_only') = 'on' AS stands_still,
        CASE WHEN NOT r.recovering THEN pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8)
             ELSE (SELECT pg_catalog.to_hex(received_tli) FROM pg_catalog.pg_stat_wal_receiver)
        END AS timeline,
@@ -83,6 +84,7 @@ impl Dialect for Postgres {
             server: own.shared("server")?,
             ip: None,
             accepts_writes: own.bool("accepts_writes")?,
+            stands_still: own.bool("stands_still")?,
             incarnation: own.text("timeline")?.map(timeline).transpose()?,
             position: own.u64("position")?,
             lag: own.millis("lag_millis")?,
@@ -150,10 +152,15 @@ mod tests {
             "application_name",
             "client_addr",
             "port",
+            "stands_still",
         ];
+        let texts = |row: &[Option<&str>; 9]| {
+            let texts = row.map(|text| text.map(String::from));
+            texts.into_iter().chain([Some("f".to_owned())]).collect()
+        };
         Answer {
             columns: columns.map(String::from).to_vec(),
-            rows: rows.iter().map(|row| row.map(|v| v.map(String::from)).to_vec()).collect(),
+            rows: rows.iter().map(texts).collect(),
         }
     }
 
@@ -195,6 +202,16 @@ mod tests {
         let report = Postgres::new(false, true).report(&answer(&[row])).unwrap();
         assert_eq!(report.lag, Some(Duration::from_millis(1500)));
         assert_eq!(report.members, Members::Unlisted);
+    }
+
+    #[test]
+    fn a_writer_made_read_only_stands_still() {
+        let row =
+            [Some("77"), Some("s1"), Some("f"), Some("01"), Some("9"), None, None, None, None];
+        let mut answer = answer(&[row]);
+        answer.rows[0][9] = Some("t".to_owned());
+        let report = Postgres::new(true, false).report(&answer).unwrap();
+        assert!(report.stands_still && !report.accepts_writes);
     }
 
     #[test]

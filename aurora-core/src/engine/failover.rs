@@ -9,8 +9,9 @@ use crate::topology::{Health, Role};
 impl Engine {
     /// Takes an instance's word about itself: whether it claims to be the writer.
     pub(super) fn take_word(&mut self, index: usize, report: &Report) {
+        let claims = report.accepts_writes || self.was_overtaken(report);
         let member = &mut self.members[index];
-        if !report.accepts_writes {
+        if !claims {
             member.claim = None;
             set_role(member, Role::Reader);
             return;
@@ -23,6 +24,13 @@ impl Engine {
             }
         };
         member.claim = Some(Claim { incarnation: report.incarnation, order });
+    }
+
+    /// Whether it is the writer of an earlier incarnation that somebody made read-only: it follows
+    /// nobody, so that it never learns what is written now, and is no reader.
+    fn was_overtaken(&self, report: &Report) -> bool {
+        let earlier = report.incarnation.is_some_and(|own| Some(own) < self.highest_incarnation);
+        report.stands_still && earlier
     }
 
     /// Elects the writer among those that claim to be it, and fences the others.

@@ -19,6 +19,9 @@ pub(crate) struct Report {
     pub(crate) ip: Option<IpAddr>,
     /// It says that it is the writer and that it takes writes.
     pub(crate) accepts_writes: bool,
+    /// It follows no writer and takes no writes: a writer that somebody made read-only. What it
+    /// holds changes no more.
+    pub(crate) stands_still: bool,
     /// Which incarnation of the cluster it writes (PostgreSQL: the timeline).
     pub(crate) incarnation: Option<u64>,
     /// How far it has written, or replayed, the log.

@@ -32,6 +32,7 @@ pub(super) struct Reading {
 #[serde(deny_unknown_fields, default)]
 struct Expected {
     accepts_writes: Option<bool>,
+    stands_still: Option<bool>,
     #[serde(deserialize_with = "given")]
     cluster: Option<Option<String>>,
     #[serde(deserialize_with = "given")]
@@ -65,10 +66,11 @@ pub(super) struct Codes {
     error: String,
 }
 
-const POSTGRES: [&str; 9] = [
+const POSTGRES: [&str; 10] = [
     "cluster",
     "server",
     "accepts_writes",
+    "stands_still",
     "timeline",
     "position",
     "lag_millis",
@@ -100,6 +102,9 @@ impl Expected {
     fn compare(&self, report: &Report) -> Checked {
         if let Some(expected) = self.accepts_writes {
             same("accepts_writes", &expected, &report.accepts_writes)?;
+        }
+        if let Some(expected) = self.stands_still {
+            same("stands_still", &expected, &report.stands_still)?;
         }
         if let Some(expected) = &self.cluster {
             same("cluster", &expected.as_deref(), &report.cluster.as_deref())?;

@@ -123,3 +123,22 @@ fn a_fenced_instance_that_hangs_is_lost_and_fenced_again() {
     world.until(secs(5), |w| w.is("a", Role::Unknown, Health::Fenced));
     assert_eq!(world.writer(), Some("b"));
 }
+
+#[test]
+fn an_old_writer_made_read_only_is_no_reader_of_the_new_one() {
+    let mut world = World::postgres();
+    world.server("a").writes = false;
+    world.server("a").stands_still = true;
+    // While nobody else writes, what it holds is what there is.
+    world.until(secs(2), |w| w.is("a", Role::Reader, Health::Online));
+    world.server("b").promote(2);
+    world.until(secs(2), |w| w.writer() == Some("b"));
+    world.until(secs(2), |w| w.is("a", Role::Unknown, Health::Fenced));
+    let changes = writer_changes(&world);
+    world.advance(secs(60));
+    assert_eq!((world.writer(), writer_changes(&world)), (Some("b"), changes));
+    assert!(world.is("a", Role::Unknown, Health::Fenced));
+    world.server("a").stands_still = false;
+    world.server("a").rejoin();
+    world.until(secs(2), |w| w.is("a", Role::Reader, Health::Online));
+}

@@ -114,3 +114,13 @@ fn a_reader_promoted_under_its_sessions_is_the_writer_in_a_new_epoch() {
     stand.session().batch_execute("INSERT INTO items (name) VALUES ('a')").unwrap();
     assert_eq!(stand.instance(1).stats().connects(), connects + 1, "over a new connection");
 }
+
+#[test]
+fn an_old_writer_made_read_only_serves_no_reads() {
+    let stand = Stand::new(3);
+    stand.kit.set_setting(0, "default_transaction_read_only", "on").unwrap();
+    stand.kit.promote(1).unwrap();
+    stand.await_writer(1);
+    stand.await_health(0, Health::Fenced);
+    stand.await_readers(1);
+}
