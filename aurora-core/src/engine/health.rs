@@ -119,7 +119,8 @@ impl Engine {
                 continue;
             }
             member.overdue_at = None;
-            if member.health != Health::Online || member.has_served_since(asked_at) {
+            let is_present = matches!(member.health, Health::Online | Health::Fenced);
+            if !is_present || member.has_served_since(asked_at) {
                 continue;
             }
             let waited = now.saturating_duration_since(asked_at);
@@ -140,6 +141,18 @@ impl Engine {
             if member.has_served_since(since) {
                 member.failing_since = member.stats.served_at();
             } else {
+                lose(member, now);
+            }
+        }
+    }
+
+    /// A writer of an earlier incarnation that does not answer is not waited for: what runs on it
+    /// is of no use any more, whether it hangs or only seems to, and may wait for it for long.
+    pub(super) fn give_up_overtaken(&mut self, now: Instant) {
+        let highest = self.highest_incarnation;
+        for member in &mut self.members {
+            let incarnation = member.claim.and_then(|claim| claim.incarnation);
+            if member.health == Health::Suspect && incarnation.is_some() && incarnation < highest {
                 lose(member, now);
             }
         }

@@ -158,6 +158,7 @@ impl Engine {
     /// Takes in one fact at `now` and says what is to be done.
     pub(crate) fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
         let is_fact = !matches!(input, Input::Tick);
+        let elected_before = self.last_elected;
         match input {
             Input::Answered { slot, asked_at, report } => {
                 self.answered(now, slot, asked_at, report, out);
@@ -186,6 +187,11 @@ impl Engine {
         self.suspect_overdue(now);
         self.pass_verdicts(now);
         self.elect();
+        self.give_up_overtaken(now);
+        if self.last_elected != elected_before {
+            // Above all the one before: does it know, and does it answer?
+            self.all_due(now);
+        }
         self.ask_configured_again(now);
         self.judge_lists();
         self.publish(is_fact, out);

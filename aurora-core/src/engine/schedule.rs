@@ -75,7 +75,8 @@ impl Engine {
             // `plan_next` compares with this to see whether it was made due again.
             member.next_probe = now;
             member.probe_asked = Some(now);
-            member.overdue_at = (member.health == Health::Online).then_some(now + usual);
+            let is_present = matches!(member.health, Health::Online | Health::Fenced);
+            member.overdue_at = is_present.then_some(now + usual);
             // Whatever makes it due again and again, there is a pace that is never exceeded.
             member.not_before = now + self.settings.failover_interval;
             out.push(Output::Probe {

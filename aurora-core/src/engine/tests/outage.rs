@@ -77,6 +77,30 @@ fn a_hung_writer_is_suspect_first_and_back_when_it_goes_on() {
 }
 
 #[test]
+fn a_hung_writer_that_was_overtaken_is_not_waited_for() {
+    let mut world = World::postgres();
+    world.server("a").state = State::Hung;
+    world.until(secs(3), |w| w.is("a", Role::Writer, Health::Suspect));
+    world.server("b").promote(2);
+    world.until(ms(50), |w| w.writer() == Some("b"));
+    assert!(world.is("a", Role::Unknown, Health::Lost), "{:#?}", world.instance("a"));
+    let mut other = World::postgres();
+    other.server("a").state = State::Hung;
+    other.server("b").promote(2);
+    let took = other.until(secs(3), |w| w.is("a", Role::Unknown, Health::Lost));
+    let elected = other
+        .snapshots
+        .iter()
+        .find(|(_, t)| t.writer().is_some_and(|w| w.id().as_str() == "b:5432"));
+    let since = other.now - elected.unwrap().0;
+    assert!(since <= ms(360), "it is asked at once, and tried once more: {since:?} of {took:?}");
+    // It goes on, and does not know better.
+    world.server("a").state = State::Up;
+    world.until(secs(3), |w| w.is("a", Role::Unknown, Health::Fenced));
+    assert_eq!(world.writer(), Some("b"));
+}
+
+#[test]
 fn a_complaint_about_a_hung_writer_speeds_up_the_verdict() {
     let mut world = World::postgres();
     world.server("a").state = State::Hung;
