@@ -5,7 +5,7 @@ mod traits;
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -42,6 +42,8 @@ pub(crate) struct Inner {
     abandoned: Mutex<Vec<u64>>,
     /// What ended it, if something did.
     met: Mutex<Option<(Trouble, Place)>>,
+    /// It has ended: the next one on the session is another's.
+    is_over: AtomicBool,
 }
 
 impl Inner {
@@ -104,6 +106,7 @@ impl Inner {
             // Its owner gives it up with this; nothing is sent.
             let _ = runner.run("ROLLBACK".into(), Ask::Unprepared).await;
         }
+        self.is_over.store(!runner.has_transaction(), Ordering::Release);
         if runner.is_free() {
             *guard = None;
         }
@@ -135,6 +138,7 @@ impl AuroraTransaction {
             next_savepoint: AtomicU64::new(1),
             abandoned: Mutex::default(),
             met: Mutex::default(),
+            is_over: AtomicBool::new(false),
         };
         Ok(Self { inner: Arc::new(inner), savepoint: None, is_open: false })
     }
@@ -277,7 +281,7 @@ fn ended() -> sqlx::Error {
 
 impl Drop for AuroraTransaction {
     fn drop(&mut self) {
-        if !self.is_open {
+        if !self.is_open || self.inner.is_over.load(Ordering::Acquire) {
             return;
         }
         if let Some(id) = self.savepoint {

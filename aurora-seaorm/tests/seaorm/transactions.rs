@@ -97,3 +97,24 @@ async fn a_transaction_of_a_tied_session_runs_on_its_connection() {
     let counted = session.execute_unprepared("DELETE FROM mine").await.unwrap();
     assert_eq!(counted.rows_affected(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_commit_does_not_reach_into_the_next_transaction_of_its_session() {
+    let stand = Stand::new(1).await;
+    stand.seed("CREATE TABLE late (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)").await;
+    let session = stand.db.session();
+    // Tied to its connection, the session begins the next transaction where this one ends.
+    session.execute_unprepared("SET application_name = 'tied'").await.unwrap();
+    session.execute_unprepared("INSERT INTO late VALUES (0)").await.unwrap();
+    for _ in 0..50 {
+        let refused = session.begin().await.unwrap();
+        refused.execute_unprepared("INSERT INTO late VALUES (0)").await.unwrap();
+        refused.commit().await.unwrap_err();
+        let next = session.begin().await.unwrap();
+        named("next").insert(&next).await.unwrap();
+        tokio::task::yield_now().await;
+        named("next").insert(&next).await.unwrap();
+        next.commit().await.unwrap();
+    }
+    assert_eq!(count(&session).await, 100);
+}
