@@ -55,6 +55,13 @@ impl Log {
         guarded(&self.operations).clone()
     }
 
+    /// Everything since the last time, for a load that goes on for so long that it is judged in
+    /// pieces.
+    #[must_use]
+    pub fn take_operations(&self) -> Vec<Operation> {
+        std::mem::take(&mut guarded(&self.operations))
+    }
+
     /// What every worker does, and how often it has succeeded.
     #[must_use]
     pub fn successes(&self) -> Vec<(Kind, usize)> {
