@@ -39,6 +39,13 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Let random faults happen to all adapters at once for minutes or hours, and check the ledger
+    #[command(disable_help_flag = true)]
+    Soak {
+        /// Options of the run; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// Break the engine in many small ways, and see whether the specification notices
     Mutate {
         /// Only mutations that have this text in their file or description
@@ -55,6 +62,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo { options } => program("aurora-demo", "the demo", options),
         Command::Compare { options } => program("aurora-compare", "the comparison", options),
+        Command::Soak { options } => program("aurora-soak", "the soak test", options),
         Command::Mutate { filter } => mutate::run(&filter),
         Command::Faults(options) => faults::run(options),
         Command::Test => test::run(),
