@@ -7,7 +7,9 @@
 //! to it.
 
 mod hangs;
+mod network;
 mod processes;
+mod servers;
 mod sessions;
 mod topology;
 mod writers;
@@ -45,8 +47,16 @@ faults! {
     a7_waiters = writers::waiters;
     a8_no_candidate = writers::no_candidate;
     b1_hung_instance = hangs::paused;
+    b2_hung_postmaster = servers::hung_postmaster;
+    b3_hung_backend = servers::hung_backend;
     b4_blackhole = hangs::blackhole;
+    b5_replies_lost = network::replies_lost;
     b6_reset = hangs::reset;
+    b7_garbage = network::garbage;
+    b8_idle_forgotten = network::idle_forgotten;
+    b9_slow_network = network::slow;
+    b10_long_query = servers::long_queries;
+    b11_crash_loop = servers::crash_loop;
     d1_read_only_writer = topology::read_only_writer;
     d8_lag = topology::lag;
     d9_recovery_conflict = topology::recovery_conflict;

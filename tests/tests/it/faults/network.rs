@@ -1,0 +1,132 @@
+//! B: the way to the writer is bad, but not gone.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use aurora_core::{Health, Outcome};
+use aurora_tests::door::{Answer, Kind};
+use aurora_tests::scene::eventually;
+use aurora_tests::trial::{Allowed, Case, Trial};
+use futures_util::future::join_all;
+use test_kit::PgCluster;
+use test_kit::chaos::{Aim, Direction, Fault, Loss, Mishap};
+
+use super::servers;
+
+/// B5: the writer hears everything, and nothing of what it says arrives. What was under way is
+/// carried out, so nobody may be told that it was not.
+pub(super) async fn replies_lost(case: Case) {
+    let mut trial = case.behind_proxies().await;
+    trial
+        .strike_in_steps(0, async |trial| {
+            let silent = Fault::Blackhole(Direction::ToClient);
+            trial.kit(|kit| kit.proxy(0).set(silent)).unwrap();
+            eventually("it is lost", async || trial.instance(0).health() == Health::Lost).await;
+            trial.kit(|kit| kit.kill_and_promote(1)).unwrap();
+        })
+        .await;
+    trial.await_roles(1, 1);
+    trial.load.goes_on().await;
+    trial.kit(|kit| kit.proxy(0).heal()).unwrap();
+    trial.kit(|kit| kit.rejoin(0)).unwrap();
+    trial.recovers(1, 2).await;
+    let operations = trial.load.log.operations();
+    let failures = operations.iter().filter_map(|operation| operation.failure.as_ref());
+    let unknown = failures.filter(|failure| failure.outcome == Outcome::Unknown).count();
+    assert!(unknown > 0, "what was under way is unknown: {:#?}", trial.errors());
+    trial.finish(Allowed::errors(1)).await;
+}
+
+/// B7: answers end in the middle, by a reset or in an orderly way, or are no answers at all.
+pub(super) async fn garbage(case: Case) {
+    const SPOILT: [Mishap; 3] = [Mishap::ResetInMessage, Mishap::TruncateMessage, Mishap::Garbage];
+    let mut trial = case.behind_proxies().await;
+    trial
+        .strike_in_steps(0, async |trial| {
+            for mishap in SPOILT {
+                for index in 0..3 {
+                    let aim = Aim::Application("aurora".to_owned());
+                    let armed = trial.kit(|kit| kit.proxy(index).arm(mishap, aim));
+                    eventually("it happens", async || armed.has_happened()).await;
+                    trial.load.goes_on().await;
+                }
+            }
+            trial.kit(|kit| kit.proxy(0).half_close());
+            trial.load.goes_on().await;
+        })
+        .await;
+    trial.recovers(0, 2).await;
+    trial.assert_writer_stayed(0);
+    // Each hits one connection; the last one hits all.
+    trial.finish(Allowed::errors(SPOILT.len() + 1)).await;
+}
+
+/// B8: something on the way forgets connections that were idle, and tells nobody. The first to
+/// use one learns it at once; the others are not used any more.
+pub(super) async fn idle_forgotten(case: Case) {
+    const SESSIONS: usize = 6;
+    let mut trial = case.behind_proxies().await;
+    burst(&trial, SESSIONS).await.into_iter().for_each(Result::unwrap);
+    trial
+        .strike_in_steps(0, async |trial| {
+            // The monitors say something more often than that.
+            let after = Duration::from_millis(1500);
+            let forget = Fault::ForgetIdle { after, then: Loss::Reset };
+            trial.kit(|kit| (0..3).try_for_each(|index| kit.proxy(index).set(forget))).unwrap();
+            let begin = tokio::time::Instant::now();
+            while begin.elapsed() < 2 * after {
+                trial.load.goes_on().await;
+            }
+            let connects = trial.connects();
+            for failure in burst(trial, SESSIONS).await.into_iter().filter_map(Result::err) {
+                assert_eq!(failure.kind, Kind::Lost, "{failure}");
+            }
+            burst(trial, SESSIONS).await.into_iter().for_each(Result::unwrap);
+            assert!(trial.connects() > connects, "some were idle, and are replaced");
+            trial.kit(|kit| (0..3).try_for_each(|index| kit.proxy(index).heal())).unwrap();
+        })
+        .await;
+    trial.recovers(0, 2).await;
+    trial.assert_writer_stayed(0);
+    trial.finish(Allowed::errors(2)).await;
+}
+
+/// So many sessions that write at the same time.
+async fn burst(trial: &Trial, sessions: usize) -> Vec<Answer<()>> {
+    let writes = (0..sessions).map(|_| {
+        let door = trial.pool.clone();
+        tokio::spawn(async move {
+            let mut session = door.session().await?;
+            session.execute("UPDATE items SET name = name WHERE id = 1").await
+        })
+    });
+    join_all(writes).await.into_iter().map(Result::unwrap).collect()
+}
+
+/// B9: everything takes longer, by a time that varies, or little fits through. Nobody fails over,
+/// and nothing fails.
+pub(super) async fn slow(case: Case) {
+    let millis = Duration::from_millis;
+    let narrow = NonZeroU32::new(10_000).unwrap();
+    let faults = [
+        Fault::Latency { delay: millis(25), jitter: millis(50) },
+        Fault::Latency { delay: millis(250), jitter: Duration::ZERO },
+        Fault::Bandwidth { bytes_per_second: narrow },
+    ];
+    let servers = PgCluster::builder().instances(3).behind_proxies();
+    // To log in takes several round trips.
+    let mut trial = case.with(servers, "failover_timeout=10s&connect_timeout=10s").await;
+    trial
+        .strike_in_steps(0, async |trial| {
+            for fault in faults {
+                trial.kit(|kit| (0..3).try_for_each(|index| kit.proxy(index).set(fault))).unwrap();
+                trial.load.goes_on().await;
+            }
+            trial.kit(|kit| (0..3).try_for_each(|index| kit.proxy(index).heal())).unwrap();
+        })
+        .await;
+    trial.recovers(0, 2).await;
+    trial.assert_writer_stayed(0);
+    servers::assert_never_lost(&trial);
+    trial.finish(Allowed::errors(0)).await;
+}
