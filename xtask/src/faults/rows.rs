@@ -88,8 +88,8 @@ const HANGS: &[Fault] = &[
         always("b1_hung_instance"),
     )
     .within(SILENCE),
-    Fault::new("B2", "only the postmaster hangs", "SIGSTOP to it", Proof::NotYet("a trial")),
-    Fault::new("B3", "a backend hangs", "SIGSTOP to one", Proof::NotYet("a trial")),
+    Fault::new("B2", "only the postmaster hangs", "SIGSTOP to it", trial("b2_hung_postmaster")),
+    Fault::new("B3", "a backend hangs", "SIGSTOP to one", trial("b3_hung_backend")),
     Fault::new(
         "B4",
         "an instance vanishes from the network",
@@ -97,27 +97,27 @@ const HANGS: &[Fault] = &[
         always("b4_blackhole"),
     )
     .within(SILENCE),
-    Fault::new("B5", "answers are lost", "silence towards the client", Proof::NotYet("a trial")),
+    Fault::new("B5", "answers are lost", "silence towards the client", trial("b5_replies_lost")),
     Fault::new("B6", "connections are reset", "RST to all, three times", always("b6_reset"))
         .within(CRASH),
     Fault::new(
         "B7",
         "answers end in the middle, or are garbage",
         "mishaps of the proxy",
-        Proof::NotYet("a trial"),
+        trial("b7_garbage"),
     ),
     Fault::new(
         "B8",
         "idle connections are forgotten",
         "the proxy forgets",
-        Proof::NotYet("a trial"),
+        trial("b8_idle_forgotten"),
     ),
-    Fault::new("B9", "the network is slow", "latency, jitter, bandwidth", Proof::NotYet("a trial")),
-    Fault::new("B10", "a query takes long", "pg_sleep", Proof::NotYet("a trial")),
+    Fault::new("B9", "the network is slow", "latency, jitter, bandwidth", trial("b9_slow_network")),
+    Fault::new("B10", "a query takes long", "pg_sleep", trial("b10_long_query")),
     Fault::new(
         "B11",
         "an instance crashes again and again",
-        "SIGKILL every 2 s",
-        Proof::NotYet("a trial"),
+        "SIGKILL to a backend five times, disk_full in between",
+        trial("b11_crash_loop"),
     ),
 ];

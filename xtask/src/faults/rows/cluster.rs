@@ -8,37 +8,63 @@ pub(super) const NAMES: &[Fault] = &[
         "C1",
         "the cluster endpoint is stale",
         "it leads to the old writer",
-        Proof::NotYet("the mapping of its tests"),
+        Proof::Core(&[
+            "aurora-tests::it$names::stale::a_stale_endpoint_is_not_trusted_and_the_writer_is_found_among_the_other_hosts",
+            "aurora-tests::it$names::stale::a_stale_endpoint_alone_is_refused_with_what_to_add",
+            "aurora-tests::it$names::stale::a_stale_endpoint_of_aurora_leads_to_the_writer_through_the_topology",
+            "aurora-tests::it$names::stale::an_endpoint_that_is_moved_for_new_connections_alone_is_followed",
+        ]),
     ),
     Fault::new(
         "C2",
         "names cannot be resolved",
         "a resolver that fails or hangs",
-        Proof::NotYet("the mapping of its tests"),
+        Proof::Core(&[
+            "aurora-tests::it$names::resolver::a_resolver_that_fails_does_not_matter_once_the_instances_are_known",
+            "aurora-tests::it$names::resolver::a_silent_resolver_does_not_matter_once_the_instances_are_known",
+            "aurora-tests::it$names::resolver::before_the_instances_are_known_the_error_names_the_host_and_the_remedy",
+            "aurora-core$names::tests::a_silent_resolver_is_asked_once_whoever_asks",
+        ]),
     ),
     Fault::new(
         "C3",
         "an instance is replaced",
         "the same name, another address",
-        Proof::NotYet("the mapping of its tests"),
+        Proof::Core(&[
+            "aurora-tests::it$names::addresses::an_instance_that_was_replaced_under_its_name_is_a_new_epoch",
+            "aurora-tests::it$names::addresses::a_ghost_that_still_answers_is_left_when_its_name_leads_elsewhere",
+        ]),
     ),
     Fault::new(
         "C4",
         "an address now belongs to another cluster",
         "another system identifier",
-        Proof::NotYet("the mapping of its tests"),
+        Proof::Core(&[
+            "aurora-tests::it$names::identity::an_address_that_belongs_to_another_cluster_now_gets_nothing",
+            "aurora-tests::it$names::identity::a_writers_name_that_leads_to_another_cluster_takes_no_write_there",
+            "aurora-tests::it$names::identity::a_new_connection_that_leads_to_another_cluster_is_refused_before_any_statement",
+            "aurora-tests::it$names::identity::so_is_one_of_an_asynchronous_adapter",
+            "aurora-seaorm::seaorm$identity::a_new_connection_to_another_cluster_is_refused_before_any_statement",
+        ]),
     ),
     Fault::new(
         "C5",
         "custom domains, addresses, localhost",
         "forms of the URL",
-        Proof::NotYet("the mapping of its tests"),
+        Proof::Core(&[
+            "aurora-tests::it$names::forms::ip_literals_and_localhost_work",
+            "aurora-tests::it$names::forms::an_ipv6_literal_works",
+            "aurora-tests::it$names::forms::an_alias_of_an_aurora_cluster_serves_and_names_the_setting_that_finds_the_others",
+        ]),
     ),
     Fault::new(
         "C6",
         "one of two addresses is dead",
         "a name with a dead address",
-        Proof::NotYet("the mapping of its tests"),
+        Proof::Core(&[
+            "aurora-tests::it$names::addresses::of_several_addresses_the_first_that_answers_wins",
+            "aurora-tests::it$names::addresses::an_instance_that_dies_at_one_of_its_addresses_is_reached_at_the_other",
+        ]),
     ),
 ];
 
@@ -53,7 +79,10 @@ pub(super) const TOPOLOGY: &[Fault] = &[
         "D2",
         "a reader is promoted under its sessions",
         "promotion",
-        Proof::NotYet("the mapping of its tests"),
+        Proof::Core(&[
+            "aurora-tests::it$topology::roles::a_reader_promoted_under_its_sessions_is_the_writer_in_a_new_epoch",
+            "aurora-core$engine::tests::failover::a_promotion_under_a_live_session_is_noticed_within_an_interval",
+        ]),
     ),
     Fault::new(
         "D3",
@@ -85,7 +114,12 @@ pub(super) const TOPOLOGY: &[Fault] = &[
         "D6",
         "one instance, or a hundred",
         "configuration, simulation",
-        Proof::NotYet("the mapping of its tests"),
+        Proof::Core(&[
+            "aurora-tests::it$topology::sizes::a_writer_alone_serves_everything_and_its_reads_are_counted",
+            "aurora-tests::it$topology::sizes::a_writer_alone_may_be_kept_from_reads",
+            "aurora-tests::it$topology::sizes::fifteen_readers_share_the_reads",
+            "aurora-core$engine::tests::members::a_hundred_rows_and_duplicates_do_no_harm",
+        ]),
     ),
     Fault::new(
         "D7",
@@ -113,13 +147,24 @@ pub(super) const STORMS: &[Fault] = &[
         "E1",
         "no connection slot is left",
         "max_connections",
-        Proof::NotYet("the mapping of its tests"),
+        Proof::Core(&[
+            "aurora-tests::it$storms::a_crowd_shares_the_slots_that_a_server_has_left",
+            "aurora-tests::it$storms::a_writer_without_a_slot_makes_writes_wait_and_then_says_so",
+            "aurora-tests::it$storms::reads_of_a_crowd_go_to_the_reader_that_has_slots",
+            "aurora-seaorm::seaorm$storms::a_server_without_a_slot_is_full_and_not_dead",
+            "aurora-core$engine::tests::outage::a_full_server_is_back_pressure",
+        ]),
     ),
     Fault::new(
         "E2",
         "thundering herd",
         "1,000 tasks and a crash",
-        Proof::NotYet("the mapping of its tests"),
+        Proof::Core(&[
+            "aurora-tests::it$storms::threads_that_wait_for_a_writer_resume_within_the_ramp",
+            "aurora-diesel::asynchronous$storms::a_thousand_tasks_resume_after_a_failover_within_the_ramp",
+            "aurora-diesel::asynchronous$storms::a_kill_under_a_crowd_costs_few_failed_connects",
+            "aurora-seaorm::seaorm$storms::a_thousand_tasks_resume_after_a_failover_within_the_ramp",
+        ]),
     ),
     Fault::new(
         "E3",
@@ -127,7 +172,12 @@ pub(super) const STORMS: &[Fault] = &[
         "all sessions held, during a failover",
         trial("e3_exhausted_pool"),
     ),
-    Fault::new("E4", "a new reader is cold", "delay", Proof::NotYet("the mapping of its tests")),
+    Fault::new(
+        "E4",
+        "a new reader is cold",
+        "delay",
+        Proof::NotYet("an option that lets its share of the reads grow"),
+    ),
 ];
 
 pub(super) const CREDENTIALS: &[Fault] = &[
@@ -144,12 +194,20 @@ pub(super) const CREDENTIALS: &[Fault] = &[
         "F5",
         "wrong password, user or database",
         "configuration",
-        Proof::NotYet("the mapping of its tests"),
+        Proof::Core(&[
+            "aurora-tests::it$startup::bad_credentials_and_missing_privileges_are_refused_with_the_remedy",
+            "aurora-core$engine::tests::outage::a_wrong_password_is_not_tried_often",
+        ]),
     ),
     Fault::new(
         "F6",
         "TLS goes wrong",
         "an authority of our own, a stall",
-        Proof::NotYet("the mapping of its tests"),
+        Proof::Core(&[
+            "aurora-tests::it$tls::connections_are_as_safe_as_sslmode_says",
+            "aurora-tests::it$tls::a_certificate_of_another_name_is_for_verify_ca_only",
+            "aurora-diesel::asynchronous$tls::connections_are_as_safe_as_sslmode_says",
+            "aurora-seaorm::seaorm$tls::connections_are_as_safe_as_sslmode_says",
+        ]),
     ),
 ];

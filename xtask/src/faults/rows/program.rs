@@ -22,13 +22,22 @@ pub(super) const PROGRAM: &[Fault] = &[
         "G3",
         "the monitoring dies",
         "a panic in it",
-        Proof::NotYet("the mapping of its tests"),
+        Proof::Core(&[
+            "aurora-core$driver::tests::a_panic_is_told_and_not_passed_on",
+            "aurora-core$engine::tests::pace::a_monitor_that_dies_is_announced_and_replaced",
+            "aurora-core$engine::tests::pace::monitors_that_always_die_rest_longer_and_longer",
+        ]),
     ),
     Fault::new(
         "G4",
         "everything is dropped in the middle",
         "drop in a failover",
-        Proof::NotYet("the mapping of its tests"),
+        Proof::Core(&[
+            "aurora-diesel::resources$dropped::what_is_dropped_in_any_state_ends",
+            "aurora-diesel::resources$dropped::a_connect_that_is_dropped_ends",
+            "aurora-diesel::resources$dropped::threads_that_wait_end_when_the_cluster_is_closed",
+            "aurora-tests::it$topology::handle::closing_ends_waiting_statements_and_listeners_at_once",
+        ]),
     ),
     Fault::new(
         "G5",
@@ -40,13 +49,15 @@ pub(super) const PROGRAM: &[Fault] = &[
         "G6",
         "the program stands still",
         "virtual time",
-        Proof::NotYet("the mapping of its tests"),
+        Proof::Core(&[
+            "aurora-core$engine::tests::outage::our_own_delay_is_not_the_instances_silence",
+        ]),
     ),
     Fault::new(
         "G7",
         "many clusters in one process",
         "50 of them",
-        Proof::NotYet("the mapping of its tests"),
+        Proof::Core(&["aurora-diesel::resources$many::fifty_clusters_do_not_disturb_each_other"]),
     ),
 ];
 
@@ -61,7 +72,12 @@ pub(super) const TRANSACTIONS: &[Fault] = &[
         "H2",
         "its outcome after a failover",
         "its answer is lost, promotion",
-        Proof::NotYet("the mapping of its tests"),
+        Proof::Core(&[
+            "aurora-tests::it$diesel_replay::commits::a_marker_tells_across_a_failover",
+            "aurora-tests::it$diesel_replay::commits::an_id_tells_nothing_across_a_failover_or_a_crash",
+            "aurora-diesel::asynchronous$replay::a_marker_tells_across_a_failover",
+            "aurora-seaorm::seaorm$replay::a_marker_tells_across_a_failover",
+        ]),
     ),
     Fault::new(
         "H3",
@@ -79,7 +95,7 @@ pub(super) const TRANSACTIONS: &[Fault] = &[
         "H5",
         "a reader that forwards writes",
         "simulation",
-        Proof::NotYet("the mapping of its tests"),
+        Proof::NotYet("a fake of a reader that forwards writes"),
     ),
 ];
 
