@@ -8,7 +8,7 @@ use super::list::root;
 use crate::step::{Step, StepError};
 
 /// What of the repository is copied.
-const COPIED: [&str; 4] = ["Cargo.lock", "aurora-core", "tests/spec", "tests/sim"];
+const COPIED: [&str; 5] = ["docs", "Cargo.lock", "aurora-core", "tests/spec", "tests/sim"];
 
 /// A test that never ends is caught as well. Nothing here starts servers: a second is long.
 const NEXTEST: &str = "\
