@@ -123,7 +123,7 @@ impl Shared {
 }
 
 /// The engine's settings, out of the configuration.
-fn settings(config: &Config) -> Settings {
+pub(crate) fn settings(config: &Config) -> Settings {
     Settings {
         probe_interval: config.probe_interval(),
         failover_interval: config.failover_interval(),

@@ -30,6 +30,9 @@ mod probe;
 mod ramp;
 mod route;
 pub mod session;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub mod simulation;
 mod socket;
 #[cfg(test)]
 mod spec;
