@@ -2,27 +2,24 @@
 //! `aurora-diesel/src/lease.rs`; what comes of a statement is in `recover.rs`.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::connect::{Connecting, HEARD};
 use super::invariants::Seen;
 use super::log::WriteId;
-use super::network::Lookup;
 use super::outcome::Ended;
 use super::queue::Event;
-use super::server::at_ip;
-use super::wire::{Back, ConnectionId, Owner, Wire};
+use super::wire::{ConnectionId, Wire};
 use super::workload::Statement;
 use super::world::World;
 use crate::config::Freshness;
-use crate::engine::{Complaint, FailureKind, Input};
+use crate::engine::Complaint;
+use crate::error::ErrorKind;
 use crate::route::{Need, route};
 use crate::session::{Place, Recovery, Session};
 use crate::sql::Classification;
 use crate::store::Lease;
-use crate::topology::{Instance, InstanceId, Role};
-
-/// How long to wait for news before an instance that has just failed is tried again.
-pub(super) const PAUSE: Duration = Duration::from_millis(20);
+use crate::topology::Instance;
 
 /// One session and what it is doing.
 #[derive(Debug)]
@@ -56,6 +53,8 @@ pub(super) struct Running {
     pub(super) need: Need,
     pub(super) recovery: Recovery,
     pub(super) sent_at: Instant,
+    /// Whom we took for the writer when it was sent.
+    pub(super) writer: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -67,20 +66,14 @@ pub(super) enum Doing {
         until: Instant,
         then: Then,
     },
-    Connecting {
-        id: ConnectionId,
-        to: Box<Instance>,
-        breaks: u64,
-        generation: u64,
-        until: Instant,
-    },
+    Connecting(Box<Connecting>),
     Idle,
     Looking {
         token: u64,
     },
-    Pausing {
-        generation: u64,
-        until: Instant,
+    /// It waits for its turn to connect.
+    Queuing {
+        to: Box<Instance>,
     },
     Running {
         token: u64,
@@ -100,10 +93,12 @@ impl World {
         let me = &mut self.clients[client];
         me.serial += 1;
         let until = match &doing {
-            Doing::Asking { until, .. } | Doing::Connecting { until, .. } => Some(*until),
-            Doing::Pausing { until, .. } => Some(*until),
+            Doing::Asking { until, .. } => Some(*until),
+            Doing::Connecting(connecting) => Some(connecting.until),
             Doing::Waiting => me.statement.as_ref().map(|running| running.deadline),
-            Doing::Idle | Doing::Looking { .. } | Doing::Running { .. } => None,
+            Doing::Idle | Doing::Looking { .. } | Doing::Queuing { .. } | Doing::Running { .. } => {
+                None
+            }
         };
         let serial = me.serial;
         me.doing = doing;
@@ -115,8 +110,8 @@ impl World {
     /// A snapshot was published: whoever waits for one looks at it.
     pub(super) fn news_for(&mut self, client: usize) {
         let me = &self.clients[client];
-        if matches!(me.doing, Doing::Asking { .. } | Doing::Pausing { .. } | Doing::Waiting) {
-            let (at, serial) = (self.now + Duration::from_micros(50), me.serial);
+        if matches!(me.doing, Doing::Asking { .. } | Doing::Queuing { .. } | Doing::Waiting) {
+            let (at, serial) = (self.now + HEARD, me.serial);
             self.queue.push(at, Event::Wake { client, serial });
         }
     }
@@ -130,11 +125,7 @@ impl World {
         match &self.clients[client].doing {
             Doing::Idle => self.next_statement(client),
             Doing::Waiting => self.acquire(client),
-            Doing::Pausing { generation, until } => {
-                if self.published.generation() > *generation || now >= *until {
-                    self.acquire(client);
-                }
-            }
+            Doing::Queuing { .. } => self.look(client),
             Doing::Asking { place, since, until, then } => {
                 let known = self.published.instance(&place.instance);
                 let asked = known.is_none_or(|known| {
@@ -145,12 +136,11 @@ impl World {
                     self.after_asking(client, then);
                 }
             }
-            Doing::Connecting { until, id, .. } if now >= *until => {
-                let id = *id;
-                self.hang_up(id);
-                self.not_connected(client, Some(Complaint::ConnectionLost));
+            Doing::Connecting(connecting) if now >= connecting.until => {
+                let complaint = Some(Complaint::ConnectionLost);
+                self.not_connected(client, ErrorKind::ConnectionLost, complaint);
             }
-            Doing::Connecting { .. } | Doing::Looking { .. } | Doing::Running { .. } => {}
+            Doing::Connecting(_) | Doing::Looking { .. } | Doing::Running { .. } => {}
         }
     }
 
@@ -196,19 +186,10 @@ impl World {
             self.clients[client].lease = idle;
             return self.attempt(client);
         }
-        let timeout =
-            self.config.connect_timeout().min(deadline.saturating_duration_since(self.now));
-        let breaks = instance.stats().breaks();
-        let server = instance.ip().and_then(at_ip).map(Lookup::Found);
-        let found = server.unwrap_or_else(|| self.look_up(instance.address()));
-        let (until, generation) = (self.now + timeout, topology.generation());
-        self.judge.see(self.now, &Seen::Connecting { instance: instance.id() });
-        let Lookup::Found(server) = found else {
-            return self.refused(client, instance, generation, Some(Complaint::ConnectionLost));
-        };
-        let id = self.dial(Owner::Client(client), server);
-        let to = Box::new(instance.clone());
-        self.enter(client, Doing::Connecting { id, to, breaks, generation, until });
+        let other = self.elsewhere(&topology, need, instance);
+        let to = Box::new(other.unwrap_or(instance).clone());
+        self.enter(client, Doing::Queuing { to });
+        self.look(client);
     }
 
     /// Session state ties the session to its connection, dead or alive.
@@ -224,69 +205,6 @@ impl World {
         me.session.disconnected();
         self.sweep();
         self.ended(client, Ended::Failed);
-    }
-
-    /// Something comes over a connection that is being made.
-    pub(super) fn connecting_hears(&mut self, client: usize, back: &Back) {
-        let Doing::Connecting { id, to, breaks, .. } = &self.clients[client].doing else { return };
-        let (id, breaks) = (*id, *breaks);
-        match back {
-            Back::Connected { is_writer } if *is_writer == (to.role() == Role::Writer) => {
-                let wire = Wire { id, closed: self.closed.clone() };
-                let mut lease = Lease::new(wire, to, breaks, self.now);
-                let aborted = self.aborted.clone();
-                self.store.watch(&mut lease, move || aborted.note(id));
-                self.clients[client].lease = Some(lease);
-                self.attempt_if_current(client);
-            }
-            Back::Connected { .. } => {
-                self.hang_up(id);
-                self.not_connected(client, Some(Complaint::WrongRole));
-            }
-            Back::Refused(FailureKind::TooManyConnections) => self.not_connected(client, None),
-            Back::Refused(_) | Back::Broken => {
-                self.not_connected(client, Some(Complaint::ConnectionLost));
-            }
-            Back::Reply { .. } | Back::Report(_) => {}
-        }
-    }
-
-    /// Runs the statement on the connection that was just made.
-    fn attempt_if_current(&mut self, client: usize) {
-        self.attempt(client);
-    }
-
-    pub(super) fn not_connected(&mut self, client: usize, complaint: Option<Complaint>) {
-        let doing = std::mem::replace(&mut self.clients[client].doing, Doing::Idle);
-        let Doing::Connecting { to, generation, .. } = doing else { return };
-        self.refused(client, &to, generation, complaint);
-    }
-
-    /// No connection could be made: tries again after news, or a little pause.
-    fn refused(
-        &mut self,
-        client: usize,
-        instance: &Instance,
-        generation: u64,
-        complaint: Option<Complaint>,
-    ) {
-        if let Some(complaint) = complaint {
-            self.complain(instance.id(), instance.epoch(), complaint);
-        }
-        let Some(running) = &self.clients[client].statement else { return };
-        let deadline = running.deadline;
-        if self.now >= deadline {
-            self.check_deadline(client);
-            return self.ended(client, Ended::Failed);
-        }
-        let until = deadline.min(self.now + PAUSE);
-        self.enter(client, Doing::Pausing { generation, until });
-    }
-
-    pub(super) fn complain(&mut self, instance: &InstanceId, epoch: u64, complaint: Complaint) {
-        let (instance, message) = (instance.clone(), "as a session saw".into());
-        self.trace.tell(self.now, || format!("complaint about {instance} {epoch}: {complaint:?}"));
-        self.fact(Input::Complained { instance, epoch, complaint, message });
     }
 
     /// Gives the connection back to the store if others may use it; else closes it.

@@ -10,14 +10,15 @@
 //! [`Store`](crate::Store) and the classification of statements. What is modelled: servers with
 //! logs and replication (`server.rs`, `replication.rs`, `backend.rs`), their operator
 //! (`operator.rs`), the network and names (`network.rs`), monitors (`monitor.rs`, with the tries
-//! of the real ones), and the steps of the adapters (`client.rs`, after `aurora-diesel`'s
-//! `recover.rs` and `lease.rs`).
+//! of the real ones), and the steps of the adapters (`client.rs`, `connect.rs` and
+//! `recover.rs`, after the files of `aurora-diesel`).
 //!
 //! The adapters' steps differ from the real ones in this: a statement is counted as in flight when
 //! it ends, not while it runs; and statements never are rendered, as they all are texts.
 
 mod backend;
 mod client;
+mod connect;
 mod driver;
 mod faults;
 mod invariants;

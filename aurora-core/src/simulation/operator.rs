@@ -105,7 +105,8 @@ impl World {
         self.timeline += 1;
         self.rightful = new;
         let length = self.log(new).len();
-        self.promised[new] = 0;
+        // What earlier writers have promised is in it.
+        self.promised[new] = length;
         let me = &mut self.servers[new];
         (me.writer, me.follows, me.timeline) = (true, None, self.timeline);
         (me.replayed, me.acknowledged, me.replay_paused) = (length, 0, false);

@@ -2,11 +2,13 @@
 
 use super::invariants::Seen;
 use super::log::{RecordId, Told, WriteId};
+use super::server::at_ip;
 use super::wire::{ConnectionId, Work};
 use super::workload::ROLLBACK;
 use super::world::World;
 use crate::config::Freshness;
 use crate::route::Need;
+use crate::topology::Role;
 
 /// How a statement ended, as the application is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,12 +91,13 @@ impl World {
         let Some(running) = me.statement.as_ref().filter(|_| !me.session.in_transaction()) else {
             return;
         };
-        let need = running.need;
+        let (need, writer) = (running.need, running.writer);
         if !matches!(running.what.work, Work::Read) {
             return;
         }
         if me.freshness == Freshness::Session
-            && let Some((record, place)) = self.own[client].filter(|own| self.still_there(*own))
+            && let Some((record, place)) =
+                self.own[client].filter(|own| self.still_there(writer, *own))
         {
             let visible = self.shows(server, record, place);
             self.judge.see(self.now, &Seen::ReadOwn { client, visible });
@@ -104,18 +107,22 @@ impl World {
             let known = self.known[..count].iter().rev().take(32);
             let must = known.map(|(_, record, place)| (*record, *place));
             let visible = must
-                .filter(|record| self.still_there(*record))
+                .filter(|record| self.still_there(writer, *record))
                 .all(|(record, place)| self.shows(server, record, place));
             self.judge.see(self.now, &Seen::ReadBounded { client, visible });
         }
     }
 
-    /// Whether the server that we take for the writer has the record: where nothing promises that
+    /// Whom we take for the writer, in use or not.
+    pub(super) fn known_writer(&self) -> Option<usize> {
+        let mut all = self.published.instances().iter();
+        let writer = all.find(|instance| instance.role() == Role::Writer);
+        writer.and_then(|writer| writer.ip()).and_then(at_ip)
+    }
+
+    /// Whether the server that we took for the writer has the record: where nothing promises that
     /// it outlives a failover, what went with the old writer cannot be read.
-    fn still_there(&self, (record, place): (RecordId, usize)) -> bool {
-        let writer =
-            self.published.instances().iter().find(|i| i.role() == crate::topology::Role::Writer);
-        let server = writer.and_then(|writer| writer.ip()).and_then(super::server::at_ip);
-        server.is_some_and(|server| self.log(server).get(place) == Some(&record))
+    fn still_there(&self, writer: Option<usize>, (record, place): (RecordId, usize)) -> bool {
+        writer.is_some_and(|server| self.log(server).get(place) == Some(&record))
     }
 }

@@ -13,6 +13,7 @@ use crate::error::Outcome;
 use crate::route::Need;
 use crate::session::{Failure, Place, Recovery, Step, Trouble};
 use crate::sql::{Target, Verdict};
+use crate::topology::{Health, Topology};
 
 impl World {
     /// A session begins a statement.
@@ -30,6 +31,7 @@ impl World {
             need,
             recovery: Recovery::default(),
             sent_at: now,
+            writer: None,
         });
         if me.session.gives_up_what_is_lost(&classification) {
             return self.ended(client, Ended::Done);
@@ -47,8 +49,10 @@ impl World {
         let token = self.token();
         self.enter(client, Doing::Running { token });
         self.show_sent(client);
-        let (now, me) = (self.now, &mut self.clients[client]);
+        let (now, writer) = (self.now, self.known_writer());
+        let me = &mut self.clients[client];
         let (Some(running), Some(lease)) = (&mut me.statement, &me.lease) else { return };
+        running.writer = writer;
         running.sent_at = if running.recovery.is_first_attempt() { running.began } else { now };
         if running.classification.verdict() == Verdict::Write {
             lease.stats().count_write();
@@ -99,7 +103,7 @@ impl World {
     /// Something comes over a connection of a session's.
     pub(super) fn client_hears(&mut self, client: usize, id: ConnectionId, back: &Back) {
         let me = &self.clients[client];
-        if matches!(me.doing, Doing::Connecting { id: mine, .. } if mine == id) {
+        if matches!(&me.doing, Doing::Connecting(connecting) if connecting.id == Some(id)) {
             return self.connecting_hears(client, back);
         }
         let is_mine = me.lease.as_ref().is_some_and(|lease| lease.id == id);
@@ -241,13 +245,13 @@ impl World {
     }
 
     /// Whether a session waits for an answer of an instance that is known to be lost.
-    pub(super) fn check_lost(&mut self) {
+    pub(super) fn check_lost(&mut self, topology: &Topology) {
         for client in 0..self.clients.len() {
             let me = &self.clients[client];
             let (Doing::Running { .. }, Some(lease)) = (&me.doing, &me.lease) else { continue };
-            let known = self.published.instance(lease.instance());
+            let known = topology.instance(lease.instance());
             let is_lost = known.is_some_and(|known| {
-                known.epoch() != lease.epoch() && known.health() == crate::topology::Health::Lost
+                known.epoch() != lease.epoch() && known.health() == Health::Lost
             });
             let ended = self.connections[lease.id].broken;
             self.judge.see(self.now, &Seen::Hanging { client, on_lost: is_lost && !ended });

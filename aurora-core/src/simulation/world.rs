@@ -1,6 +1,6 @@
 //! Everything there is in a life, and the crank that turns it.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,9 +19,10 @@ use super::{Report, invariants};
 use crate::config::{Config, Freshness};
 use crate::engine::{Engine, Input, Output};
 use crate::policy::{self, Policy};
+use crate::ramp::Ramp;
 use crate::session::Session;
 use crate::store::Store;
-use crate::topology::Topology;
+use crate::topology::{InstanceId, Topology};
 
 /// How long the cluster has to become whole after the last fault.
 pub(super) const RECOVERY: Duration = Duration::from_secs(12);
@@ -66,6 +67,8 @@ pub(super) struct World {
     pub(super) config: Config,
     pub(super) policy: Box<dyn Policy>,
     pub(super) store: Store<Wire>,
+    /// How fast connections to each instance are opened.
+    pub(super) ramps: HashMap<InstanceId, Ramp>,
     pub(super) statements: Statements,
     pub(super) clients: Vec<Client>,
     /// What each session has last seen acknowledged.
@@ -117,7 +120,7 @@ impl World {
             connections: Vec::new(),
             closed: Notes::default(),
             aborted: Notes::default(),
-            judge: Judge::new(start, invariants::all(&published, &swarm)),
+            judge: Judge::new(start, invariants::all(&published)),
             engine,
             outputs: Vec::new(),
             published,
@@ -127,6 +130,7 @@ impl World {
             policy: policy::of_kind(config.policy()),
             store: Store::new(&config),
             config,
+            ramps: HashMap::new(),
             statements: Statements::default(),
             clients: (0..swarm.clients).map(|_| client(start, freshness)).collect(),
             own: vec![None; swarm.clients],
@@ -160,6 +164,9 @@ impl World {
         let heals_at = self.now + SETTLING + self.swarm.trouble;
         self.queue.push(heals_at, Event::Heal);
         self.run_until(heals_at + RECOVERY);
+        if !self.judge.is_fine() {
+            return;
+        }
         self.judge.see(self.now, &Seen::Recovered);
         self.check_whole();
         self.run_until(heals_at + RECOVERY + CALM);
@@ -204,7 +211,7 @@ impl World {
             Event::Stream { to } => self.stream(to),
             Event::Tidy(topology) => {
                 self.tidy(&topology);
-                self.check_lost();
+                self.check_lost(&topology);
             }
             Event::Wake { client, serial } => self.wake(client, serial),
         }

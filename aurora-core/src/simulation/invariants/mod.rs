@@ -19,7 +19,6 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::log::{Told, WriteId};
-use super::swarm::Swarm;
 use super::wire::ConnectionId;
 use crate::config::Address;
 use crate::event::Event;
@@ -105,7 +104,7 @@ pub(super) trait Invariant {
 }
 
 /// All of them, for a life that begins with `topology`.
-pub(super) fn all(topology: &Topology, swarm: &Swarm) -> Vec<Box<dyn Invariant>> {
+pub(super) fn all(topology: &Topology) -> Vec<Box<dyn Invariant>> {
     vec![
         Box::new(acknowledged::Acknowledged),
         Box::new(applied_once::AppliedOnce),
@@ -117,7 +116,7 @@ pub(super) fn all(topology: &Topology, swarm: &Swarm) -> Vec<Box<dyn Invariant>>
         Box::new(outcome::Outcome),
         Box::new(own_writes::OwnWrites),
         Box::new(recovery::Recovery::default()),
-        Box::new(storms::Storms::new(swarm.clients)),
+        Box::new(storms::Storms::default()),
         Box::new(transactions::Transactions),
         Box::new(writes::Writes),
     ]
@@ -137,6 +136,10 @@ impl Judge {
     }
 
     pub(super) fn see(&mut self, now: Instant, seen: &Seen<'_>) {
+        // What comes after the first violation may only follow from it.
+        if !self.is_fine() {
+            return;
+        }
         for invariant in &mut self.invariants {
             match invariant.see(now, seen) {
                 Finding::Holds => self.checks += 1,

@@ -1,6 +1,6 @@
 //! No reconnect storm (invariant I10): an instance is asked no more often than every
-//! `failover_interval` (10 ms), and each session tries to connect no more often than every 20 ms,
-//! except after news.
+//! `failover_interval` (10 ms), and no more connections to it are begun than `connect_rate` a second
+//! (100), and eight at once.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -14,8 +14,8 @@ const WINDOW: Duration = Duration::from_secs(1);
 /// Probes in a window at most: every 10 ms, and those of an engine that was replaced.
 const PROBES: usize = 105;
 
-/// Attempts of one session in a window at most: every 20 ms.
-const ATTEMPTS: usize = 51;
+/// Attempts to connect in a window at most: `connect_rate`, and those that go at once.
+const ATTEMPTS: usize = 100 + 8;
 
 /// The moments within the window.
 #[derive(Debug, Default)]
@@ -24,10 +24,6 @@ struct Recent(VecDeque<Instant>);
 impl Recent {
     fn note(&mut self, at: Instant) -> usize {
         self.0.push_back(at);
-        self.count(at)
-    }
-
-    fn count(&mut self, at: Instant) -> usize {
         while self.0.front().is_some_and(|first| *first + WINDOW <= at) {
             self.0.pop_front();
         }
@@ -35,25 +31,10 @@ impl Recent {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Storms {
-    clients: usize,
-    generation: u64,
-    news: Recent,
     probes: HashMap<Address, Recent>,
     connects: HashMap<InstanceId, Recent>,
-}
-
-impl Storms {
-    pub(super) fn new(clients: usize) -> Self {
-        Self {
-            clients,
-            generation: 0,
-            news: Recent::default(),
-            probes: HashMap::new(),
-            connects: HashMap::new(),
-        }
-    }
 }
 
 impl Invariant for Storms {
@@ -63,11 +44,6 @@ impl Invariant for Storms {
 
     fn see(&mut self, at: Instant, seen: &Seen<'_>) -> Finding {
         match seen {
-            Seen::Published(topology) if topology.generation() != self.generation => {
-                self.generation = topology.generation();
-                self.news.note(at);
-                Finding::Nothing
-            }
             Seen::Probed { address } => {
                 let count = self.probes.entry((*address).clone()).or_default().note(at);
                 Finding::check(count <= PROBES, || {
@@ -76,8 +52,7 @@ impl Invariant for Storms {
             }
             Seen::Connecting { instance } => {
                 let count = self.connects.entry((*instance).clone()).or_default().note(at);
-                let most = self.clients * (ATTEMPTS + self.news.count(at));
-                Finding::check(count <= most, || {
+                Finding::check(count <= ATTEMPTS, || {
                     format!("{count} attempts to connect to {instance} in 1 s")
                 })
             }
@@ -92,7 +67,7 @@ mod tests {
 
     #[test]
     fn it_can_fail() {
-        let (mut invariant, now) = (Storms::new(1), Instant::now());
+        let (mut invariant, now) = (Storms::default(), Instant::now());
         let address = Address::new("a", 5432);
         let mut probed = || invariant.see(now, &Seen::Probed { address: &address });
         assert!((0..PROBES).all(|_| probed() == Finding::Holds));
