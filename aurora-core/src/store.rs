@@ -139,6 +139,15 @@ impl<C> Lease<C> {
         self.instance == instance.id && self.is_current_epoch(instance.epoch)
     }
 
+    /// Whether its instance is still in the epoch in which it was opened.
+    ///
+    /// Ask it of a connection that was just opened: while that went on, the instance may have been
+    /// lost, or another one have become the writer.
+    #[must_use]
+    pub fn is_in_epoch(&self, topology: &Topology) -> bool {
+        topology.instance(&self.instance).is_some_and(|instance| instance.epoch == self.epoch)
+    }
+
     fn is_current_epoch(&self, epoch: u64) -> bool {
         self.epoch == epoch && self.breaks == self.open.0.breaks()
     }
@@ -338,6 +347,17 @@ mod tests {
         a.epoch += 1;
         assert!(store.take(&a, now).is_none());
         assert_eq!(a.stats().connections(), 0);
+    }
+
+    #[test]
+    fn a_connection_that_was_overtaken_by_a_failover_is_known_by_its_epoch() {
+        let mut a = instance("a", Role::Writer, None);
+        let lease = Lease::new("just opened", &a, 0, Instant::now());
+        assert!(lease.is_in_epoch(&Topology::new(vec![a.clone()])));
+        a.epoch += 1;
+        a.role = Role::Unknown;
+        assert!(!lease.is_in_epoch(&Topology::new(vec![a])));
+        assert!(!lease.is_in_epoch(&Topology::new(Vec::new())));
     }
 
     #[test]

@@ -95,7 +95,8 @@ impl<C: Physical> AuroraConnection<C> {
         let failure = match self.shared.connect(instance, timeout) {
             Ok(lease) => {
                 permit.opened();
-                return Ok(Some(lease));
+                // What happened meanwhile may have made it one of an instance that is out of use.
+                return Ok(Some(lease).filter(|lease| lease.is_in_epoch(&cluster.snapshot())));
             }
             Err(failure) => failure,
         };

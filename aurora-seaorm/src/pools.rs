@@ -180,7 +180,9 @@ impl Pools {
         let failure = match timeout_at(until.into(), self.open(instance)).await {
             Ok(Ok(lease)) => {
                 permit.opened();
-                return Ok(Some(lease));
+                // What happened meanwhile may have made it one of an instance that is out of use.
+                let topology = self.cluster.snapshot();
+                return Ok(Some(lease).filter(|lease| lease.is_in_epoch(&topology)));
             }
             Ok(Err(failure)) => failure,
             // The statement ran out of time, which is no fault of the instance.

@@ -120,7 +120,8 @@ impl AuroraConnection {
         let error = match self.shared.connect(instance, until).await {
             Ok(lease) => {
                 permit.opened();
-                return Ok(Some(lease));
+                // What happened meanwhile may have made it one of an instance that is out of use.
+                return Ok(Some(lease).filter(|lease| lease.is_in_epoch(&cluster.snapshot())));
             }
             Err(error) => error,
         };
