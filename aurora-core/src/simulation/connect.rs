@@ -140,7 +140,12 @@ impl World {
         let aborted = self.aborted.clone();
         self.store.watch(&mut lease, move || aborted.note(id));
         self.end_pass(connecting.to.id(), connecting.pass, End::Opened);
-        self.leased(client, lease);
+        if lease.is_in_epoch(&self.published) {
+            return self.leased(client, lease);
+        }
+        drop(lease);
+        self.sweep();
+        self.acquire(client);
     }
 
     /// The session has a connection: it runs its statement over it.
