@@ -252,6 +252,10 @@ impl Engine {
         // one) says nothing about what it shows of this one.
         let is_other =
             report.incarnation.is_some() && report.incarnation != self.highest_incarnation;
+        // Nor does that of a reader which follows nobody now: nobody can tell whose log it is. One
+        // that was ahead of the standby which became the writer would pass for fresh.
+        let follows_nobody = report.incarnation.is_none() && report.lag.is_none();
+        let is_other = is_other || (follows_nobody && self.highest_incarnation.is_some());
         if is_other || member.claim.is_some() {
             member.lag = None;
             member.reached.forget_position();
