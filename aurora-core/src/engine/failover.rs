@@ -13,16 +13,20 @@ impl Engine {
         let member = &mut self.members[index];
         if !claims {
             member.claim = None;
+            member.claimed = None;
             set_role(member, Role::Reader);
             return;
         }
-        let order = match member.claim {
-            Some(claim) => claim.order,
-            None => {
-                self.claims += 1;
-                self.claims
-            }
-        };
+        // One that was out of reach and never gave its claim up makes no later one by coming back:
+        // meanwhile another may have become the writer. A new process makes a new claim.
+        let process = report.server.as_ref();
+        let kept = member.claimed.as_ref().filter(|(server, _)| Some(server) == process);
+        let known = member.claim.map(|claim| claim.order).or(kept.map(|(_, order)| *order));
+        let order = known.unwrap_or_else(|| {
+            self.claims += 1;
+            self.claims
+        });
+        member.claimed = process.map(|server| (Arc::clone(server), order));
         member.claim = Some(Claim { incarnation: report.incarnation, order });
     }
 

@@ -203,6 +203,7 @@ impl Engine {
         member.health = Health::Foreign;
         member.role = Role::Unknown;
         member.claim = None;
+        member.claimed = None;
         member.server = None;
         member.sessions_broke = false;
         member.failing_since = None;

@@ -49,6 +49,8 @@ pub(super) struct Member {
     pub(super) epoch: u64,
     pub(super) online: bool,
     pub(super) claim: Option<Claim>,
+    /// Its last claim's order, and the server process that made it; a loss does not end it.
+    pub(super) claimed: Option<(Arc<str>, u64)>,
     /// Its sessions broke: those that come back are others.
     pub(super) sessions_broke: bool,
     /// A fact older than this says nothing about the present suspicion.
@@ -104,6 +106,7 @@ impl Member {
             epoch: 1,
             online: true,
             claim: None,
+            claimed: None,
             sessions_broke: false,
             suspect_since: None,
             failing_since: None,
