@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::{Session, commits, only_begins};
 use crate::error::Outcome;
 use crate::route::Need;
-use crate::sql::{Classification, Verdict};
+use crate::sql::Classification;
 use crate::topology::{InstanceId, Role};
 
 /// How often a statement is run whose connection broke under it. A statement that crashes its
@@ -130,11 +130,9 @@ impl Recovery {
         let in_doubt = if session.disconnected() {
             sent && commits(classification)
         } else {
-            // A reader cannot have changed anything.
-            let on_reader =
-                failure.place.role == Role::Reader && classification.verdict() == Verdict::Read;
-            let harmless =
-                !sent || only_begins(classification) || classification.rerunnable() || on_reader;
+            // That it ran on a reader proves nothing: one that is promoted under a session takes its
+            // writes before anybody has heard of it.
+            let harmless = !sent || only_begins(classification) || classification.rerunnable();
             self.losses += 1;
             if harmless && !was_pinned && self.losses < LOSSES && failure.has_time {
                 return Step::Again(failure.need);
