@@ -54,6 +54,13 @@ enum Command {
     },
     /// Bring about every fault of the catalogue against every adapter, and print what became of it
     Faults(faults::Options),
+    /// Live the simulation: a model cluster with faults, one life per seed
+    #[command(disable_help_flag = true)]
+    Sim {
+        /// Options of the simulation; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// Run everything that has to pass: format, lints, tests on real clusters, examples, documents
     Test,
 }
@@ -65,6 +72,7 @@ fn main() -> ExitCode {
         Command::Soak { options } => program("aurora-soak", "the soak test", options),
         Command::Mutate { filter } => mutate::run(&filter),
         Command::Faults(options) => faults::run(options),
+        Command::Sim { options } => simulate(options),
         Command::Test => test::run(),
     };
     match result {
@@ -74,6 +82,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Builds the simulation with optimisation, as it lives very many seeds, and runs it.
+fn simulate(options: Vec<String>) -> Result<(), StepError> {
+    eprintln!("building the simulation");
+    let what = ["--release", "--package", "aurora-sim"];
+    Step::cargo("build").args(what).printing_to_stderr().run()?;
+    Step::cargo("run").args(["--quiet"]).args(what).args(["--"]).args(options).run()
 }
 
 /// Builds a program of this workspace that needs real servers, and runs it.

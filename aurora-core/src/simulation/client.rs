@@ -28,6 +28,8 @@ pub(super) struct Client {
     pub(super) lease: Option<Lease<Wire>>,
     pub(super) used_at: Instant,
     pub(super) doing: Doing,
+    /// Since when it does that.
+    pub(super) since: Instant,
     /// Wakes of an earlier state come too late.
     pub(super) serial: u64,
     pub(super) statement: Option<Running>,
@@ -101,7 +103,7 @@ impl World {
             }
         };
         let serial = me.serial;
-        me.doing = doing;
+        (me.doing, me.since) = (doing, self.now);
         if let Some(at) = until {
             self.queue.push(at.max(self.now), Event::Wake { client, serial });
         }
@@ -120,6 +122,9 @@ impl World {
     pub(super) fn wake(&mut self, client: usize, serial: u64) {
         if self.clients[client].serial != serial {
             return;
+        }
+        if !matches!(self.clients[client].doing, Doing::Idle) {
+            self.check_deadline(client);
         }
         let now = self.now;
         match &self.clients[client].doing {
@@ -146,7 +151,6 @@ impl World {
 
     /// Sees to it that a connection is leased that may run the statement, and runs it.
     pub(super) fn acquire(&mut self, client: usize) {
-        self.check_deadline(client);
         let me = &mut self.clients[client];
         if me.session.is_transaction_lost() {
             return self.ended(client, Ended::Failed);
@@ -221,7 +225,7 @@ impl World {
     /// What waited must not have waited past its deadline.
     pub(super) fn check_deadline(&mut self, client: usize) {
         let Some(running) = &self.clients[client].statement else { return };
-        let limit = running.deadline.max(self.frozen_until);
+        let limit = running.deadline.max(self.frozen_until).max(self.clients[client].since);
         let late = self.now.saturating_duration_since(limit);
         self.judge.see(self.now, &Seen::Waited { client, late });
     }

@@ -80,7 +80,6 @@ impl World {
             return self.acquire(client);
         }
         if self.now >= deadline {
-            self.check_deadline(client);
             return self.ended(client, Ended::Failed);
         }
         self.enter(client, Doing::Queuing { to });
@@ -180,7 +179,6 @@ impl World {
             }
         }
         if has_passed {
-            self.check_deadline(client);
             return self.ended(client, Ended::Failed);
         }
         self.acquire(client);

@@ -7,7 +7,7 @@ use super::invariants::Seen;
 use super::monitor::Order;
 use super::queue::Event;
 use super::world::World;
-use crate::engine::{Input, Output, Slot};
+use crate::engine::{Input, Output, Report, Slot};
 use crate::store::Retire as _;
 use crate::topology::Topology;
 
@@ -25,7 +25,15 @@ impl World {
 
     /// The engine takes in a fact.
     pub(super) fn feed_engine(&mut self, input: Input) {
-        if let Input::Answered { report, .. } = &input {
+        if let Input::Answered { slot, asked_at, report } = &input {
+            let asked = self.trace.since(*asked_at);
+            self.trace.tell(self.now, || {
+                let Report { ip, accepts_writes, incarnation, position, .. } = report;
+                format!(
+                    "{slot:?} answered what was asked at {asked:?}: {ip:?}, writes: \
+                     {accepts_writes}, timeline {incarnation:?}, position {position:?}"
+                )
+            });
             let seen = Seen::Reported { ip: report.ip, timeline: report.incarnation };
             self.judge.see(self.now, &seen);
         }

@@ -70,7 +70,9 @@ impl World {
                 self.soon(lasts, Deed::Mend { server });
             }
             Fault::SplitBrain => self.promote_later(Duration::ZERO, false),
-            Fault::Standstill => self.frozen_until = self.now + lasts / 2,
+            Fault::Standstill => {
+                self.frozen_until = self.frozen_until.max(self.now + lasts / 2);
+            }
             Fault::Switchover => self.promote_later(Duration::ZERO, true),
         }
     }

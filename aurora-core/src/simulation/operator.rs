@@ -179,13 +179,17 @@ impl World {
         let run = self.runs;
         let keeps = self.longest_follower(server);
         let unflushed = self.rng.usize(..4);
-        let kind = self.swarm.kind;
+        let (kind, rightful) = (self.swarm.kind, self.rightful);
         let me = &mut self.servers[server];
         if !matches!(me.state, State::Down | State::Gone) {
             return;
         }
         (me.state, me.run, me.process) = (State::Starting, run, Arc::from(format!("run {run}")));
         (me.streaming, me.replaying) = (false, false);
+        if kind == Kind::Aurora {
+            // The storage knows who is the writer.
+            me.writer = server == rightful;
+        }
         if kind == Kind::Asynchronous && me.writer {
             // What was not flushed is gone, but for what standbys have: only that is sent to them.
             let length = me.log.len().saturating_sub(unflushed).max(keeps);
@@ -217,6 +221,8 @@ impl World {
     pub(super) fn heal(&mut self) {
         self.trace.tell(self.now, || "everything is mended from now on".to_owned());
         self.is_healing = true;
+        // A network that loses messages is trouble too.
+        self.swarm.loss = 0;
         self.monitors_die = false;
         self.names = Names::Fine;
         self.bring_online();

@@ -237,7 +237,6 @@ impl World {
     }
 
     pub(super) fn after_asking(&mut self, client: usize, then: Then) {
-        self.check_deadline(client);
         match then {
             Then::Again => self.acquire(client),
             Then::Fail => self.ended(client, Ended::Failed),

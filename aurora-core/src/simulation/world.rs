@@ -286,6 +286,7 @@ fn client(now: Instant, freshness: Freshness) -> Client {
         lease: None,
         used_at: now,
         doing: Doing::Idle,
+        since: now,
         serial: 0,
         statement: None,
         job: VecDeque::new(),

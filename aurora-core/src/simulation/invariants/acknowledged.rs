@@ -33,7 +33,7 @@ impl Invariant for Acknowledged {
 mod tests {
     use super::*;
 
-    fn see(seen: &Seen<'_'>) -> Finding {
+    fn see(seen: &Seen<'_>) -> Finding {
         Acknowledged.see(Instant::now(), seen)
     }
 
