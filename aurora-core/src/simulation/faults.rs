@@ -114,9 +114,8 @@ impl World {
     }
 
     fn promote_later(&mut self, reaction: Duration, fence: bool) {
-        // Aurora's own failover ends the old writer, unless that is out of reach.
-        let out_of_reach = !self.servers[self.rightful].is_up() || self.links_cut[self.rightful];
-        let fence = fence || (self.swarm.kind == Kind::Aurora && !out_of_reach);
+        // The storage of Aurora ends the old writer at once.
+        let fence = fence || self.swarm.kind == Kind::Aurora;
         self.soon(reaction, Deed::Promote { fence, patience: 20 });
     }
 
