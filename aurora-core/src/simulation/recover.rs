@@ -195,7 +195,7 @@ impl World {
         };
         let step = running.recovery.next(&mut me.session, &failure);
         self.trace.tell(now, || {
-            format!("session {client}: {trouble:?} on {}, so {step:?}", place.instance)
+            format!("session {client}: {trouble:?} on {}, so {}", place.instance, words(step))
         });
         self.take_step(client, step, place);
     }
@@ -255,6 +255,15 @@ impl World {
             let ended = self.connections[lease.id].broken;
             self.judge.see(self.now, &Seen::Hanging { client, on_lost: is_lost && !ended });
         }
+    }
+}
+
+/// A step without its moment, which is another one in every run of a seed.
+fn words(step: Step) -> String {
+    match step {
+        Step::Again(Need::Read { .. }) => "again as a read".to_owned(),
+        Step::AskThenAgain(Need::Read { .. }) => "ask, then again as a read".to_owned(),
+        other => format!("{other:?}"),
     }
 }
 
