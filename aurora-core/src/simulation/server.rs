@@ -159,6 +159,7 @@ impl World {
             server: Some(Arc::clone(&me.process)),
             ip: Some(ip(server)),
             accepts_writes: me.writer && (!is_aurora || me.knows_writer == server),
+            stands_still: false,
             incarnation,
             position: Some(position(length)),
             lag,
