@@ -226,9 +226,13 @@ impl Session {
     /// returns whether there was a transaction.
     pub fn disconnected(&mut self) -> bool {
         self.pinned = false;
-        let in_transaction = self.transaction.take().is_some();
-        self.transaction_lost |= in_transaction;
-        in_transaction
+        // Not `self.transaction_lost |= …`: optimised, rustc 1.95.0 makes that true after a
+        // transaction that had ended (see the test that a read after one is run again).
+        if self.transaction.take().is_none() {
+            return false;
+        }
+        self.transaction_lost = true;
+        true
     }
 
     /// Whether its transaction ended with its connection, and its owner has not rolled back yet:

@@ -280,3 +280,22 @@ fn a_session_knows_what_its_transaction_met_until_work_goes_on() {
     assert_eq!(session.take_trouble(), Some((Trouble::Lost, place(Role::Writer))));
     assert_eq!(session.take_trouble(), None);
 }
+
+#[test]
+fn a_read_after_a_transaction_is_run_again() {
+    for before in [
+        &["BEGIN", "COMMIT"][..],
+        &["BEGIN", "INSERT INTO t VALUES (1)", "COMMIT"],
+        &["BEGIN", "INSERT INTO t VALUES (1)", "ROLLBACK"],
+        &[],
+    ] {
+        let mut session = after(before);
+        session.succeeded(&classified("INSERT INTO t VALUES (1)"), Role::Writer, Instant::now());
+        let (class, place) = (classified("SELECT * FROM t"), place(Role::Reader));
+        let need = Need::Read { fresh_as_of: None };
+        let step = Recovery::default()
+            .next(&mut session, &failure(Trouble::NotSent, &place, &class, need));
+        assert_eq!(step, Step::Again(need));
+        assert!(!session.is_transaction_lost(), "{before:?} {session:?}");
+    }
+}
