@@ -82,7 +82,7 @@ impl Builder {
         self
     }
 
-    /// Puts a [`ChaosProxy`] between the clients and each instance; see [`PgCluster::proxy`].
+    /// Puts a [`ChaosProxy`](crate::chaos::ChaosProxy) between the clients and each instance; see [`PgCluster::proxy`].
     ///
     /// Addresses, URLs and names of the cluster are then those of the proxies, which listen at
     /// addresses of their own and the port of the servers. The kit's own connections, such as
