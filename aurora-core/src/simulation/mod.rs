@@ -5,7 +5,7 @@
 //! what its clients do. Every step is shown to the invariants (`invariants/`, one file each). The
 //! same seed always makes the same life, so a violation is replayed with its seed.
 //!
-//! What runs is the real thing: [`Engine`](crate::engine::Engine), `route` and the policies,
+//! What runs is the real thing: `Engine`, `route` and the policies,
 //! [`Session`](crate::session::Session) and [`Recovery`](crate::session::Recovery),
 //! [`Store`](crate::Store) and the classification of statements. What is modelled: servers with
 //! logs and replication (`server.rs`, `replication.rs`, `backend.rs`), their operator
