@@ -9,11 +9,12 @@ use crate::{examples, packages};
 type Work = fn() -> Result<(), StepError>;
 
 /// The steps, the quick ones first.
-const STEPS: [(&str, Work); 7] = [
+const STEPS: [(&str, Work); 8] = [
     ("format", format),
     ("lints", lints),
     ("features apart", features_apart),
     ("tests", tests),
+    ("tests, optimised", optimised_tests),
     ("documentation tests", documentation_tests),
     ("examples", examples::run),
     ("documentation", documentation),
@@ -66,6 +67,13 @@ fn tests() -> Result<(), StepError> {
     // more clusters would make each other late.
     let what = ["--workspace", "--all-features", "--lib", "--bins", "--tests"];
     Step::cargo("test").args(what).args(["--", "--test-threads", "2"]).run()
+}
+
+/// What users run is optimised, and a compiler's mistake shows there only: it did once, in the
+/// rules of a session.
+fn optimised_tests() -> Result<(), StepError> {
+    let what = ["--release", "--package", "aurora-core", "--package", "aurora-sim"];
+    Step::cargo("test").args(what).args(["--all-features", "--lib", "--bins", "--tests"]).run()
 }
 
 fn documentation_tests() -> Result<(), StepError> {
