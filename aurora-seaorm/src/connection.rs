@@ -7,11 +7,12 @@ use std::time::Instant;
 use aurora_core::session::Session;
 use aurora_core::sql::{Target, TransactionEffect};
 use aurora_core::{Cluster, Error, ErrorKind, Freshness};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult};
+use sea_orm::DatabaseConnection;
 use sqlx::postgres::PgRow;
 use tokio::sync::MutexGuard;
 
 use crate::builder::Builder;
+use crate::connection_trait::connection_trait;
 use crate::errors;
 use crate::follow::WriterPool;
 use crate::pools::Pools;
@@ -248,38 +249,7 @@ fn begin_as_text() -> Error {
     )
 }
 
-#[async_trait::async_trait]
-impl ConnectionTrait for AuroraConnection {
-    fn get_database_backend(&self) -> DbBackend {
-        DbBackend::Postgres
-    }
-
-    async fn execute_raw(&self, statement: sea_orm::Statement) -> Result<ExecResult, DbErr> {
-        let answer = self.run((&statement).into(), Ask::Execute).await;
-        answer.map(|answer| answer.done().into()).map_err(errors::exec_err)
-    }
-
-    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        let answer = self.run(sql.into(), Ask::Unprepared).await;
-        answer.map(|answer| answer.done().into()).map_err(errors::exec_err)
-    }
-
-    async fn query_one_raw(
-        &self,
-        statement: sea_orm::Statement,
-    ) -> Result<Option<QueryResult>, DbErr> {
-        let answer = self.run((&statement).into(), Ask::One).await;
-        answer.map(|answer| answer.row().map(Into::into)).map_err(errors::query_err)
-    }
-
-    async fn query_all_raw(
-        &self,
-        statement: sea_orm::Statement,
-    ) -> Result<Vec<QueryResult>, DbErr> {
-        let rows = self.rows(&statement).await.map_err(errors::query_err)?;
-        Ok(rows.into_iter().map(Into::into).collect())
-    }
-}
+connection_trait!(AuroraConnection);
 
 impl fmt::Debug for AuroraConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

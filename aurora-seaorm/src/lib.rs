@@ -4,6 +4,7 @@
 mod attempt;
 mod builder;
 mod connection;
+mod connection_trait;
 mod errors;
 mod executor;
 mod follow;

@@ -1,42 +1,14 @@
 //! Futures that are dropped at every point at which they can be.
 
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
-
 use aurora_diesel::asynchronous::AuroraConnection;
 use aurora_diesel::{Outcome, outcome};
 use diesel::prelude::*;
 use diesel::result::Error;
 use diesel_async::{AsyncConnection, RunQueryDsl, SimpleAsyncConnection};
+use test_kit::polled;
 
 use crate::ledger::{LEDGER, Ledger, ledger};
 use crate::stand::{ITEMS, Stand, add, eventually, is_on_reader, names};
-
-/// Polls a future at most so many times; `None` is "dropped unfinished".
-struct Polls<'a, F> {
-    left: usize,
-    future: Pin<&'a mut F>,
-}
-
-impl<F: Future> Future for Polls<'_, F> {
-    type Output = Option<F::Output>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.left == 0 {
-            return Poll::Ready(None);
-        }
-        self.left -= 1;
-        match self.future.as_mut().poll(context) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if self.left == 0 => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-async fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
-    Polls { left: times, future: pin!(future) }.await
-}
 
 async fn insert(session: &mut AuroraConnection, id: i64) -> QueryResult<()> {
     let insert = diesel::insert_into(ledger::table).values(ledger::id.eq(id));

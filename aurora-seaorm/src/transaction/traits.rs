@@ -5,13 +5,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use sea_orm::{
-    AccessMode, ConnectionTrait, DbBackend, DbErr, ExecResult, IsolationLevel, QueryResult,
-    StreamTrait, TransactionError, TransactionOptions, TransactionSession, TransactionTrait,
+    AccessMode, DbBackend, DbErr, IsolationLevel, StreamTrait, TransactionError,
+    TransactionOptions, TransactionSession, TransactionTrait,
 };
 
 use super::AuroraTransaction;
 use crate::connection::AuroraConnection;
-use crate::errors;
+use crate::connection_trait::connection_trait;
 use crate::statement::Ask;
 use crate::stream::AuroraStream;
 
@@ -26,38 +26,7 @@ impl TransactionSession for AuroraTransaction {
     }
 }
 
-#[async_trait::async_trait]
-impl ConnectionTrait for AuroraTransaction {
-    fn get_database_backend(&self) -> DbBackend {
-        DbBackend::Postgres
-    }
-
-    async fn execute_raw(&self, statement: sea_orm::Statement) -> Result<ExecResult, DbErr> {
-        let answer = self.run((&statement).into(), Ask::Execute).await;
-        answer.map(|answer| answer.done().into()).map_err(errors::exec_err)
-    }
-
-    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        let answer = self.run(sql.into(), Ask::Unprepared).await;
-        answer.map(|answer| answer.done().into()).map_err(errors::exec_err)
-    }
-
-    async fn query_one_raw(
-        &self,
-        statement: sea_orm::Statement,
-    ) -> Result<Option<QueryResult>, DbErr> {
-        let answer = self.run((&statement).into(), Ask::One).await;
-        answer.map(|answer| answer.row().map(Into::into)).map_err(errors::query_err)
-    }
-
-    async fn query_all_raw(
-        &self,
-        statement: sea_orm::Statement,
-    ) -> Result<Vec<QueryResult>, DbErr> {
-        let rows = self.rows(&statement).await.map_err(errors::query_err)?;
-        Ok(rows.into_iter().map(Into::into).collect())
-    }
-}
+connection_trait!(AuroraTransaction);
 
 impl StreamTrait for AuroraTransaction {
     type Stream<'a> = AuroraStream;

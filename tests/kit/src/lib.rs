@@ -32,6 +32,7 @@ mod guard;
 mod home;
 mod install;
 mod instance;
+mod polls;
 mod process;
 mod proxies;
 mod replication;
@@ -47,6 +48,7 @@ pub use builder::Builder;
 pub use cluster::PgCluster;
 pub use error::KitError;
 pub use install::{bin, missing_packages, packages};
+pub use polls::polled;
 pub use volume::TopologyLie;
 pub use wait::wait_until;
 

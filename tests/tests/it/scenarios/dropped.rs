@@ -1,42 +1,15 @@
 //! Futures that are dropped at every point at which they can be.
 
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use aurora_core::Outcome;
 use aurora_tests::ledger::{LEDGER, Ledger};
+use test_kit::polled;
 use tokio::task::block_in_place;
 
 use super::door::{Access, Answer, Door, Open, Session};
 use super::load::note;
 use super::scene::{Scene, eventually, inside};
-
-/// Polls a future at most so many times; `None` is "dropped unfinished".
-struct Polls<'a, F> {
-    left: usize,
-    future: Pin<&'a mut F>,
-}
-
-impl<F: Future> Future for Polls<'_, F> {
-    type Output = Option<F::Output>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.left == 0 {
-            return Poll::Ready(None);
-        }
-        self.left -= 1;
-        match self.future.as_mut().poll(context) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if self.left == 0 => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-async fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
-    Polls { left: times, future: pin!(future) }.await
-}
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
