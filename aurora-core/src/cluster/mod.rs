@@ -28,7 +28,7 @@ use crate::names::Names;
 use crate::policy::{self, Policy};
 use crate::probe::{Prober, Tls};
 use crate::route::{Missing, Need, route};
-use crate::sql::{Rules, StatementCache, Target};
+use crate::sql::{Rules, SqlDialect, StatementCache, Target};
 use crate::startup::{self, Verdict};
 use crate::status::{Explanation, Status};
 use crate::store::Store;
@@ -165,7 +165,7 @@ impl Cluster {
         let cluster = Self(Arc::new(Inner {
             shared,
             policy,
-            statements: StatementCache::new(CACHED_STATEMENTS),
+            statements: StatementCache::new(SqlDialect::Postgres, CACHED_STATEMENTS),
             rules,
             tls,
             names,

@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use super::*;
 use crate::error::Outcome;
-use crate::sql::{Rules, classify_postgres};
+use crate::sql::{self, Rules, SqlDialect};
 use crate::topology::Role;
 
 fn classified(sql: &str) -> Classification {
-    classify_postgres(sql, &Rules::default())
+    sql::classify(SqlDialect::Postgres, sql, &Rules::default())
 }
 
 fn place(role: Role) -> Place {

@@ -9,7 +9,7 @@ use super::queue::Event;
 use super::wire::Work;
 use super::world::World;
 use crate::config::Freshness;
-use crate::sql::{Classification, Rules, classify_postgres};
+use crate::sql::{Classification, Rules, SqlDialect, classify};
 
 /// The texts there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ const TEXTS: [&str; 8] = [
 ];
 
 static CLASSIFIED: LazyLock<[Classification; 8]> =
-    LazyLock::new(|| TEXTS.map(|text| classify_postgres(text, &Rules::default())));
+    LazyLock::new(|| TEXTS.map(|text| classify(SqlDialect::Postgres, text, &Rules::default())));
 
 impl Sql {
     pub(super) fn text(self) -> &'static str {

@@ -10,7 +10,7 @@ use super::words::{kebab, role};
 use crate::error::Outcome;
 use crate::route::Need;
 use crate::session::{Failure, Place, Recovery, Session, Step, Trouble};
-use crate::sql::{Classification, Rules, Target, classify_postgres};
+use crate::sql::{self, Classification, Rules, SqlDialect, Target};
 use crate::topology::Role;
 
 #[derive(Debug, Deserialize)]
@@ -171,7 +171,7 @@ impl After {
 }
 
 fn classified(sql: &str) -> Classification {
-    classify_postgres(sql, &Rules::default())
+    sql::classify(SqlDialect::Postgres, sql, &Rules::default())
 }
 
 fn trouble(word: &str) -> Result<Trouble, String> {

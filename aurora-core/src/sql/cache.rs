@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::{Classification, Rules, classify_postgres};
+use super::{Classification, Rules, SqlDialect, classify};
 
 /// Shards with a lock each, so that threads rarely meet.
 const SHARDS: usize = 16;
@@ -23,15 +23,17 @@ const LONGEST: usize = 4096;
 /// that ordinary statements never take.
 ///
 /// ```
-/// use aurora_core::sql::{Rules, StatementCache, Target};
+/// use aurora_core::sql::{Rules, SqlDialect, StatementCache, Target};
 ///
-/// let (cache, rules) = (StatementCache::new(1024), Rules::default());
+/// let cache = StatementCache::new(SqlDialect::Postgres, 1024);
+/// let rules = Rules::default();
 /// let sql = "SELECT touch_user($1)";
 /// assert_eq!(cache.classify(sql, &rules).route(), Target::Reader);
 /// cache.remember_write(sql);
 /// assert_eq!(cache.classify(sql, &rules).route(), Target::Writer);
 /// ```
 pub struct StatementCache {
+    dialect: SqlDialect,
     seed: RandomState,
     shards: Box<[RwLock<Shard>]>,
 }
@@ -58,11 +60,11 @@ impl Entry {
 }
 
 impl StatementCache {
-    /// A cache for about `capacity` statements (rounded up to a multiple of 64, at least 64), and
+    /// A cache for about `capacity` statements of one dialect (rounded up to a multiple of 64, at least 64), and
     /// for a quarter as many refused ones. Memory is at most about 4.2 KiB per statement, typically
     /// 0.3.
     #[must_use]
-    pub fn new(capacity: usize) -> Self {
+    pub fn new(dialect: SqlDialect, capacity: usize) -> Self {
         let sets = capacity.div_ceil(SHARDS * WAYS).max(1);
         let refused = sets.div_ceil(4);
         let shard = || Shard {
@@ -70,12 +72,13 @@ impl StatementCache {
             refused: vec![[None; WAYS]; refused].into_boxed_slice(),
         };
         Self {
+            dialect,
             seed: RandomState::new(),
             shards: (0..SHARDS).map(|_| RwLock::new(shard())).collect(),
         }
     }
 
-    /// Classifies a text of PostgreSQL, from memory if it was seen before.
+    /// Classifies a text, from memory if it was seen before.
     ///
     /// A text that a reader refused is [`Verdict::Write`](super::Verdict::Write) from then on, with
     /// the reason "a reader refused it".
@@ -87,7 +90,7 @@ impl StatementCache {
         let known = shard.find(hash, rules.fingerprint(), sql);
         drop(shard);
         let classification = known.unwrap_or_else(|| {
-            let fresh = classify_postgres(sql, rules);
+            let fresh = classify(self.dialect, sql, rules);
             if sql.len() <= LONGEST {
                 self.write(hash).insert(hash, rules.fingerprint(), sql, fresh);
             }
@@ -201,11 +204,15 @@ mod tests {
     use std::sync::Arc;
 
     use super::{LONGEST, StatementCache};
-    use crate::sql::{Rules, Target, Verdict};
+    use crate::sql::{Rules, SqlDialect, Target, Verdict};
+
+    fn postgres(capacity: usize) -> StatementCache {
+        StatementCache::new(SqlDialect::Postgres, capacity)
+    }
 
     #[test]
     fn the_second_look_gives_the_first_answer() {
-        let (cache, rules) = (StatementCache::new(100), Rules::default());
+        let (cache, rules) = (postgres(100), Rules::default());
         assert!(cache.is_empty());
         for _ in 0..2 {
             assert_eq!(cache.classify("SELECT 1", &rules).verdict(), Verdict::Read);
@@ -216,7 +223,7 @@ mod tests {
 
     #[test]
     fn rules_do_not_see_each_others_answers() {
-        let cache = StatementCache::new(100);
+        let cache = postgres(100);
         let strict = Rules::default().unknown_functions_write(true);
         for _ in 0..2 {
             assert_eq!(cache.classify("SELECT f()", &Rules::default()).verdict(), Verdict::Read);
@@ -226,7 +233,7 @@ mod tests {
 
     #[test]
     fn it_is_bounded_and_refusals_survive_a_flood() {
-        let (cache, rules) = (StatementCache::new(256), Rules::default());
+        let (cache, rules) = (postgres(256), Rules::default());
         cache.remember_write("SELECT f(-1)");
         for i in 0..20_000 {
             let sql = format!("SELECT f({i})");
@@ -242,7 +249,7 @@ mod tests {
 
     #[test]
     fn refusals_are_bounded_and_the_latest_are_kept() {
-        let (cache, rules) = (StatementCache::new(64), Rules::default());
+        let (cache, rules) = (postgres(64), Rules::default());
         let sql = |i: usize| format!("SELECT f({i})");
         (0..10_000).for_each(|i| cache.remember_write(&sql(i)));
         assert_eq!(cache.classify(&sql(9_999), &rules).route(), Target::Writer);
@@ -253,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_reader_hint_does_not_defeat_a_refusal() {
-        let (cache, rules) = (StatementCache::new(64), Rules::default());
+        let (cache, rules) = (postgres(64), Rules::default());
         let sql = "/*@reader*/ SELECT f()";
         assert_eq!(cache.classify(sql, &rules).route(), Target::Reader);
         cache.remember_write(sql);
@@ -263,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_refused_lock_or_session_keeps_what_else_is_known_of_it() {
-        let (cache, rules) = (StatementCache::new(64), Rules::default());
+        let (cache, rules) = (postgres(64), Rules::default());
         let sql = "SELECT set_config('a', 'b', false)";
         cache.remember_write(sql);
         let found = cache.classify(sql, &rules);
@@ -273,7 +280,7 @@ mod tests {
 
     #[test]
     fn long_text_is_not_kept_but_its_refusal_is() {
-        let (cache, rules) = (StatementCache::new(64), Rules::default());
+        let (cache, rules) = (postgres(64), Rules::default());
         let sql = format!("SELECT f('{}')", "x".repeat(LONGEST));
         assert_eq!(cache.classify(&sql, &rules).verdict(), Verdict::Read);
         assert_eq!(cache.len(), 0);
@@ -283,7 +290,7 @@ mod tests {
 
     #[test]
     fn threads_share_it() {
-        let cache = Arc::new(StatementCache::new(64));
+        let cache = Arc::new(postgres(64));
         let threads: Vec<_> = (0..4)
             .map(|thread| {
                 let cache = Arc::clone(&cache);
@@ -306,7 +313,7 @@ mod tests {
 
     #[test]
     fn debug_does_not_show_text() {
-        let cache = StatementCache::new(64);
+        let cache = postgres(64);
         let _ = cache.classify("SELECT 'secret'", &Rules::default());
         assert_eq!(format!("{cache:?}"), "StatementCache { len: 1, .. }");
     }

@@ -7,41 +7,68 @@
 //! read goes to the writer.
 //!
 //! What no text can tell: whether a function, view, operator or cast of the user writes (`t.f` may
-//! be the call `f(t)`, too). Functions which are not the server's own are taken as reads (a reader that refuses one is remembered with
-//! [`StatementCache::remember_write`]) unless [`Rules`] say otherwise.
+//! be the call `f(t)`, too). Functions which are not the server's own are taken as reads unless
+//! [`Rules`] say otherwise: a reader that refuses one is remembered with
+//! [`StatementCache::remember_write`], and after a lost connection the statement is not run again,
+//! as it may have written on a reader that was being promoted.
 //!
 //! ```
-//! use aurora_core::sql::{Rules, Target, Verdict, classify_postgres};
+//! use aurora_core::sql::{Rules, SqlDialect, Target, Verdict, classify};
 //!
 //! let rules = Rules::default();
-//! let read = classify_postgres("SELECT * FROM users WHERE id = $1", &rules);
+//! let judge = |sql| classify(SqlDialect::Postgres, sql, &rules);
+//! let read = judge("SELECT * FROM users WHERE id = $1");
 //! assert_eq!((read.verdict(), read.route()), (Verdict::Read, Target::Reader));
 //!
-//! let write = classify_postgres("WITH d AS (DELETE FROM a RETURNING *) SELECT * FROM d", &rules);
+//! let write = judge("WITH d AS (DELETE FROM a RETURNING *) SELECT * FROM d");
 //! assert_eq!((write.verdict(), write.route()), (Verdict::Write, Target::Writer));
 //!
-//! let lock = classify_postgres("SELECT * FROM users FOR UPDATE", &rules);
+//! let lock = judge("SELECT * FROM users FOR UPDATE");
 //! assert_eq!((lock.verdict(), lock.route()), (Verdict::Lock, Target::Writer));
 //! ```
 
-mod body;
 mod cache;
-mod cursor;
-mod functions;
-mod lexer;
+mod classification;
+mod dialect;
+mod effect;
+mod index;
+mod mysql;
 mod part;
 mod postgres;
 mod rules;
-mod statement;
-mod transaction;
-mod utility;
-
-#[cfg(test)]
-mod tests;
 
 pub use cache::StatementCache;
-pub use postgres::classify_postgres;
+pub use classification::{Classification, Target};
+pub use dialect::SqlDialect;
 pub use rules::Rules;
+
+/// Classifies SQL text. Never fails and never panics; the time is linear in the length of the text,
+/// and nothing is allocated.
+///
+/// Text without any statement (empty, or comments only: a ping) is a read: the server parses it to
+/// nothing on every instance. Where settings of the server or the session change how the text is
+/// read (`standard_conforming_strings` of PostgreSQL, `sql_mode` of MySQL), it is judged under all of
+/// them, and goes to the writer where they differ.
+///
+/// ```
+/// use aurora_core::sql::{Rules, SqlDialect, Target, TransactionEffect, Verdict, classify};
+///
+/// let judge = |sql| classify(SqlDialect::Postgres, sql, &Rules::default());
+/// let script = judge("BEGIN READ ONLY; SELECT 1");
+/// assert_eq!(script.verdict(), Verdict::Write, "several statements in one text");
+/// assert_eq!(script.transaction_effect(), TransactionEffect::Opens { read_only: Some(true) });
+///
+/// let hinted = judge("/*@reader*/ SELECT nextval('s')");
+/// assert_eq!(hinted.hint(), Some(Target::Reader));
+/// assert_eq!(hinted.route(), Target::Writer, "every reader would refuse it");
+/// ```
+#[must_use]
+pub fn classify(dialect: SqlDialect, sql: &str, rules: &Rules) -> Classification {
+    match dialect {
+        SqlDialect::Postgres => postgres::classify(sql, rules),
+        SqlDialect::MySql => mysql::classify(sql, rules),
+    }
+}
 
 /// What a SQL text is, judged by its most demanding part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -114,94 +141,4 @@ pub enum TransactionEffect {
     },
     /// The text does not tell: it is not well formed, or begins with a command we do not know.
     Unclear,
-}
-
-/// Where a statement should run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Target {
-    /// Any instance that takes reads.
-    Reader,
-    /// The one instance that takes writes.
-    Writer,
-}
-
-/// What the scanner found out about a SQL text. Small and `Copy`: made to be cached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Classification {
-    verdict: Verdict,
-    reason: &'static str,
-    hint: Option<Target>,
-    effect: TransactionEffect,
-    certain: bool,
-    rerunnable: bool,
-    leaves_session_state: bool,
-}
-
-impl Classification {
-    /// What the text is.
-    #[must_use]
-    pub fn verdict(&self) -> Verdict {
-        self.verdict
-    }
-
-    /// Why the verdict is what it is, in words for a log line. Never contains text of the statement.
-    #[must_use]
-    pub fn reason(&self) -> &'static str {
-        self.reason
-    }
-
-    /// Whether running the text twice certainly does no more than running it once, so that it may
-    /// be run again after a connection was lost. `false` for everything but reads, and for reads
-    /// that call a function which neither the server's list nor [`Rules::read_functions`] knows.
-    #[must_use]
-    pub fn rerunnable(&self) -> bool {
-        self.rerunnable
-    }
-
-    /// The target asked for by a `/*@reader*/` or `/*@writer*/` comment (any case, spaces allowed
-    /// around the word, anywhere in the text). If both are present the writer wins.
-    #[must_use]
-    pub fn hint(&self) -> Option<Target> {
-        self.hint
-    }
-
-    /// Where to run the text: the hint if there is one, else a reader for [`Verdict::Read`] and the
-    /// writer for everything else.
-    ///
-    /// A reader hint is not followed when a reader could not be right: data changes, data
-    /// definition, locking reads, advisory locks, transaction control, and whatever the server
-    /// refuses during recovery stay on the writer. It is followed for what is only *possibly* a
-    /// write, such as [`Rules::unknown_functions_write`], `CALL`, or session state.
-    #[must_use]
-    pub fn route(&self) -> Target {
-        match (self.hint, self.verdict) {
-            (Some(Target::Writer), _) => Target::Writer,
-            (_, Verdict::Read) => Target::Reader,
-            (Some(Target::Reader), _) if !self.certain => Target::Reader,
-            (_, _) => Target::Writer,
-        }
-    }
-
-    /// Whether the session is not as it was once the transaction is over (settings, `LISTEN`,
-    /// prepared statements, held cursors, temporary tables, session-level advisory locks, …), so
-    /// that the physical connection must not be given to somebody else.
-    #[must_use]
-    pub fn leaves_session_state(&self) -> bool {
-        self.leaves_session_state
-    }
-
-    /// What the text does to the transaction of its connection.
-    #[must_use]
-    pub fn transaction_effect(&self) -> TransactionEffect {
-        self.effect
-    }
-
-    /// The same text after a reader refused it.
-    pub(crate) fn refused_by_reader(self) -> Self {
-        let verdict = match self.verdict {
-            Verdict::Read | Verdict::Session => Verdict::Write,
-            other @ (Verdict::Lock | Verdict::Transaction(_) | Verdict::Write) => other,
-        };
-        Self { verdict, reason: "a reader refused it", certain: true, rerunnable: false, ..self }
-    }
 }

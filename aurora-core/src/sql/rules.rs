@@ -9,14 +9,15 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// `app.touch_user`). They override the built-in list; a name in both lists writes.
 ///
 /// ```
-/// use aurora_core::sql::{Rules, Verdict, classify_postgres};
+/// use aurora_core::sql::{Rules, SqlDialect, Verdict, classify};
 ///
+/// let judge = |sql, rules: &Rules| classify(SqlDialect::Postgres, sql, rules).verdict();
 /// let rules = Rules::default().write_functions(["touch_user"]);
-/// assert_eq!(classify_postgres("SELECT Touch_User($1)", &rules).verdict(), Verdict::Write);
+/// assert_eq!(judge("SELECT Touch_User($1)", &rules), Verdict::Write);
 ///
 /// let strict = Rules::default().unknown_functions_write(true).read_functions(["app.price"]);
-/// assert_eq!(classify_postgres("SELECT app.price($1)", &strict).verdict(), Verdict::Read);
-/// assert_eq!(classify_postgres("SELECT app.order($1)", &strict).verdict(), Verdict::Write);
+/// assert_eq!(judge("SELECT app.price($1)", &strict), Verdict::Read);
+/// assert_eq!(judge("SELECT app.order($1)", &strict), Verdict::Write);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {

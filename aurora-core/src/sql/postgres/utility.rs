@@ -1,13 +1,14 @@
 //! The other commands: settings, cursors, prepared statements, `COPY`, `EXPLAIN`, `CREATE`.
 
-use super::TransactionControl as Control;
 use super::body::{self, is_temporary_schema};
 use super::cursor::Cursor;
 use super::lexer::{Kind, Token};
-use super::part::Part;
-use super::rules::Rules;
 use super::statement::{of, query, unknown};
-use super::transaction::{self, Step};
+use super::transaction;
+use crate::sql::TransactionControl as Control;
+use crate::sql::effect::Step;
+use crate::sql::part::Part;
+use crate::sql::rules::Rules;
 
 /// Classifies by the command word, which is the current token (or just behind, for `PREPARE`).
 pub(crate) fn classify(cursor: &mut Cursor<'_>, rules: &Rules, word: &[u8]) -> (Part, Step) {

@@ -1,58 +1,8 @@
 //! Transaction control: `BEGIN`, `COMMIT`, `ROLLBACK`, savepoints and their relatives.
 
-use super::TransactionControl as Control;
-use super::TransactionEffect as Effect;
 use super::cursor::Cursor;
 use super::lexer::Kind;
-
-/// What one statement does to the transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// A command we do not know.
-    Unknown,
-    /// The text cannot be read further.
-    Malformed,
-    Control(Control),
-    /// Nothing.
-    Stay,
-}
-
-/// The effect of a text after one more statement.
-pub(crate) fn fold(before: Effect, step: Step) -> Effect {
-    let control = match step {
-        Step::Control(control) => control,
-        Step::Stay => return before,
-        Step::Malformed | Step::Unknown => return Effect::Unclear,
-    };
-    if before == Effect::Unclear {
-        return before;
-    }
-    match control {
-        // A second BEGIN is a warning and changes the modes only.
-        Control::Begin { read_only } => match before {
-            Effect::Opens { read_only: first } => Effect::Opens { read_only: read_only.or(first) },
-            Effect::Closes | Effect::None | Effect::Unclear => Effect::Opens { read_only },
-        },
-        Control::Commit
-        | Control::CommitPrepared
-        | Control::Prepare
-        | Control::Rollback
-        | Control::RollbackPrepared => match before {
-            Effect::Opens { .. } => Effect::None,
-            Effect::Closes | Effect::None | Effect::Unclear => Effect::Closes,
-        },
-        Control::SetTransaction { read_only: Some(read_only) } => match before {
-            Effect::Opens { .. } => Effect::Opens { read_only: Some(read_only) },
-            Effect::Closes | Effect::None | Effect::Unclear => before,
-        },
-        Control::SetTransaction { read_only: None }
-        | Control::CommitAndChain
-        | Control::RollbackAndChain
-        | Control::ReleaseSavepoint
-        | Control::RollbackToSavepoint
-        | Control::Savepoint => before,
-    }
-}
+use crate::sql::TransactionControl as Control;
 
 /// `ISOLATION LEVEL …, READ ONLY | READ WRITE, [NOT] DEFERRABLE`: the last one of a kind counts.
 pub(crate) fn modes(cursor: &mut Cursor<'_>) -> Option<bool> {

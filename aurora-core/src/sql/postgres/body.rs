@@ -7,8 +7,8 @@
 use super::cursor::Cursor;
 use super::functions::{self, Known};
 use super::lexer::{Kind, Token};
-use super::part::Part;
-use super::rules::Rules;
+use crate::sql::part::Part;
+use crate::sql::rules::Rules;
 
 /// The longest look ahead, in tokens, for the arguments of one call: keeps the walk linear.
 const LOOK_AHEAD: usize = 64;

@@ -3,7 +3,7 @@
 //! Only matters for whether a read may be run again, and for `unknown_functions_write`: a function
 //! that is missing here is taken for one of the user's.
 
-use super::index::Index;
+use crate::sql::index::Index;
 
 /// One name per line, sorted. Source: `pg_proc` of PostgreSQL 15 (schema `pg_catalog`) without the
 /// functions in `effects.rs` and those called by the server only (type input and output, operators,
@@ -50,15 +50,16 @@ static INDEX: Index<4096> = {
     index
 };
 
-/// Whether the list has this name, which must be in lower case; `hash` is its [`super::index::hash`].
+/// Whether the list has this name, which must be in lower case; `hash` is its [`crate::sql::index::hash`].
 pub(super) fn contains(name: &[u8], hash: u32) -> bool {
     INDEX.find(hash, |at| line(at) == name).is_some()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{effects, index::hash};
+    use super::super::effects;
     use super::{COUNT, TEXT};
+    use crate::sql::index::hash;
 
     fn contains(name: &[u8]) -> bool {
         super::contains(name, hash(name))

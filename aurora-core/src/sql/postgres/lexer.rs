@@ -2,7 +2,7 @@
 //!
 //! It works on bytes and never fails: text that the server could not tokenize ends in [`Kind::Bad`].
 
-use super::Target;
+use crate::sql::Target;
 
 /// What a token is, as coarse as the rules allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

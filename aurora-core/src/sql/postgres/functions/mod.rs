@@ -1,12 +1,12 @@
 //! Which function is called, and what is known about it.
 
 mod effects;
-mod index;
 mod reads;
 
 use super::lexer::{Kind, Token};
-use super::part::Part;
-use super::rules::Rules;
+use crate::sql::index;
+use crate::sql::part::Part;
+use crate::sql::rules::Rules;
 
 /// The length of the server's names (`NAMEDATALEN - 1`); it cuts off the rest.
 const NAME_LENGTH: usize = 63;

@@ -1,13 +1,14 @@
 //! One statement: which command it is.
 
-use super::TransactionControl as Control;
 use super::body::{self, Findings};
 use super::cursor::Cursor;
 use super::lexer::Kind;
-use super::part::Part;
-use super::rules::Rules;
-use super::transaction::{self, Step};
+use super::transaction;
 use super::utility;
+use crate::sql::TransactionControl as Control;
+use crate::sql::effect::Step;
+use crate::sql::part::Part;
+use crate::sql::rules::Rules;
 
 /// The longest command word (`deallocate`, `checkpoint`, …) fits.
 const COMMAND_LENGTH: usize = 16;

@@ -1,8 +1,9 @@
 //! The corpus, what must hold for every text of it, and texts that nobody would write.
 
-use super::TransactionControl as Control;
-use super::{
-    Classification, Rules, StatementCache, Target, TransactionEffect, Verdict, classify_postgres,
+use super::classify as classify_with;
+use crate::sql::TransactionControl as Control;
+use crate::sql::{
+    Classification, Rules, SqlDialect, StatementCache, Target, TransactionEffect, Verdict,
 };
 
 /// One line of the corpus: what is expected, and the text.
@@ -33,7 +34,7 @@ fn case(line: &'static str) -> Case {
 }
 
 fn classify(sql: &str) -> Classification {
-    classify_postgres(sql, &Rules::default())
+    classify_with(sql, &Rules::default())
 }
 
 fn access(read_only: Option<bool>) -> &'static str {
@@ -229,13 +230,13 @@ fn the_application_knows_its_functions_best() {
         ("SELECT (1).stock", Verdict::Write),
         ("EXPLAIN SELECT f()", Verdict::Read),
     ] {
-        assert_eq!(classify_postgres(sql, &strict).verdict(), verdict, "{sql}");
+        assert_eq!(classify_with(sql, &strict).verdict(), verdict, "{sql}");
     }
     let both = Rules::default().read_functions(["f"]).write_functions(["f", "now"]);
-    assert_eq!(classify_postgres("SELECT f()", &both).verdict(), Verdict::Write);
-    assert_eq!(classify_postgres("SELECT now()", &both).verdict(), Verdict::Write);
-    assert_eq!(classify_postgres("SELECT t.f FROM t", &both).verdict(), Verdict::Write);
-    let listed = classify_postgres("SELECT price(1)", &strict);
+    assert_eq!(classify_with("SELECT f()", &both).verdict(), Verdict::Write);
+    assert_eq!(classify_with("SELECT now()", &both).verdict(), Verdict::Write);
+    assert_eq!(classify_with("SELECT t.f FROM t", &both).verdict(), Verdict::Write);
+    let listed = classify_with("SELECT price(1)", &strict);
     assert!(listed.rerunnable(), "the application says that it only reads");
 }
 
@@ -244,7 +245,7 @@ fn a_name_is_cut_where_the_server_cuts_it() {
     let long = format!("{}é", "x".repeat(62));
     let rules = Rules::default().write_functions(["x".repeat(62)]);
     let sql = format!("SELECT {long}{}(1)", "y".repeat(40));
-    assert_eq!(classify_postgres(&sql, &rules).verdict(), Verdict::Write);
+    assert_eq!(classify_with(&sql, &rules).verdict(), Verdict::Write);
 }
 
 /// A small generator of numbers (xorshift): the same texts on every run.
@@ -305,13 +306,13 @@ fn no_text_makes_it_panic_or_contradict_itself() {
     let corpus = corpus();
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let rules = Rules::default();
-    let cache = StatementCache::new(64);
+    let cache = StatementCache::new(SqlDialect::Postgres, 64);
     for _ in 0..40_000 {
         let base = &corpus[random.below(corpus.len())].sql;
         let text = mutate(base, &mut random);
-        let found = classify_postgres(&text, &rules);
+        let found = classify_with(&text, &rules);
         assert_eq!(cache.classify(&text, &rules), found, "{text:?}");
-        let guarded = classify_postgres(&format!("DELETE FROM t;{text}"), &rules);
+        let guarded = classify_with(&format!("DELETE FROM t;{text}"), &rules);
         assert_eq!(guarded.route(), Target::Writer, "{text:?}");
         assert!(!guarded.rerunnable(), "{text:?}");
     }

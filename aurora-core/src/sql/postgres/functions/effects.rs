@@ -11,7 +11,7 @@ use super::Class::{
     self, AdvisoryLock, Lock, Outside, RecoveryRefuses, Session, SessionOwned, SessionState,
     SetConfig, Write,
 };
-use super::index::Index;
+use crate::sql::index::Index;
 
 /// Name, class and reason; sorted by name, for readers.
 static FUNCTIONS: [(&str, Class, &str); 204] = [
@@ -306,7 +306,7 @@ static INDEX: Index<512> = {
     index
 };
 
-/// What is known of a function with effects: the name in lower case and its [`super::index::hash`].
+/// What is known of a function with effects: the name in lower case and its [`crate::sql::index::hash`].
 pub(super) fn of_function(name: &[u8], hash: u32) -> Option<(Class, &'static str)> {
     // There is one per kind of object and per version of the server.
     if name.starts_with(b"binary_upgrade_") {
@@ -324,8 +324,8 @@ pub(super) fn of_schema(name: &[u8]) -> Option<(Class, &'static str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::index::hash;
     use super::{FUNCTIONS, SCHEMAS, of_function, of_schema};
+    use crate::sql::index::hash;
 
     #[test]
     fn the_lists_are_sorted_and_every_name_is_found() {

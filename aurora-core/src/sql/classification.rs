@@ -1,0 +1,122 @@
+//! What is known about a text.
+
+use super::part::Part;
+use super::{TransactionEffect, Verdict};
+
+/// Where a statement should run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// Any instance that takes reads.
+    Reader,
+    /// The one instance that takes writes.
+    Writer,
+}
+
+/// What the scanner found out about a SQL text. Small and `Copy`: made to be cached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Classification {
+    verdict: Verdict,
+    reason: &'static str,
+    hint: Option<Target>,
+    effect: TransactionEffect,
+    certain: bool,
+    rerunnable: bool,
+    leaves_session_state: bool,
+}
+
+impl Classification {
+    pub(crate) fn new(part: Part, effect: TransactionEffect, hint: Option<Target>) -> Self {
+        Self {
+            verdict: part.verdict,
+            reason: part.reason,
+            hint,
+            effect,
+            certain: part.certain,
+            rerunnable: part.rerunnable,
+            leaves_session_state: part.leaves,
+        }
+    }
+
+    /// What holds for a text that the server reads in one of two ways; where they differ, the
+    /// careful answer with this reason.
+    pub(crate) fn or(self, other: Self, reason: &'static str) -> Self {
+        let same = self.verdict == other.verdict && self.effect == other.effect;
+        let unclear = TransactionEffect::Unclear;
+        Self {
+            verdict: if same { self.verdict } else { Verdict::Write },
+            reason: if same { self.reason } else { reason },
+            hint: if self.hint == other.hint { self.hint } else { None },
+            effect: if self.effect == other.effect { self.effect } else { unclear },
+            certain: self.certain || other.certain,
+            rerunnable: self.rerunnable && other.rerunnable,
+            leaves_session_state: self.leaves_session_state || other.leaves_session_state,
+        }
+    }
+
+    /// What the text is.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// Why the verdict is what it is, in words for a log line. Never contains text of the statement.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    /// Whether running the text twice certainly does no more than running it once, so that it may
+    /// be run again after a connection was lost. `false` for everything but reads, and for reads
+    /// that call a function which neither the server's list nor [`Rules::read_functions`] knows.
+    #[must_use]
+    pub fn rerunnable(&self) -> bool {
+        self.rerunnable
+    }
+
+    /// The target asked for by a `/*@reader*/` or `/*@writer*/` comment (any case, spaces allowed
+    /// around the word, anywhere in the text). If both are present the writer wins.
+    #[must_use]
+    pub fn hint(&self) -> Option<Target> {
+        self.hint
+    }
+
+    /// Where to run the text: the hint if there is one, else a reader for [`Verdict::Read`] and the
+    /// writer for everything else.
+    ///
+    /// A reader hint is not followed when a reader could not be right: data changes, data
+    /// definition, locking reads, advisory locks, transaction control, and whatever the server
+    /// refuses during recovery stay on the writer. It is followed for what is only *possibly* a
+    /// write, such as [`Rules::unknown_functions_write`], `CALL`, or session state.
+    #[must_use]
+    pub fn route(&self) -> Target {
+        match (self.hint, self.verdict) {
+            (Some(Target::Writer), _) => Target::Writer,
+            (_, Verdict::Read) => Target::Reader,
+            (Some(Target::Reader), _) if !self.certain => Target::Reader,
+            (_, _) => Target::Writer,
+        }
+    }
+
+    /// Whether the session is not as it was once the transaction is over (settings, `LISTEN`,
+    /// prepared statements, held cursors, temporary tables, session-level advisory locks, …), so
+    /// that the physical connection must not be given to somebody else.
+    #[must_use]
+    pub fn leaves_session_state(&self) -> bool {
+        self.leaves_session_state
+    }
+
+    /// What the text does to the transaction of its connection.
+    #[must_use]
+    pub fn transaction_effect(&self) -> TransactionEffect {
+        self.effect
+    }
+
+    /// The same text after a reader refused it.
+    pub(crate) fn refused_by_reader(self) -> Self {
+        let verdict = match self.verdict {
+            Verdict::Read | Verdict::Session => Verdict::Write,
+            other @ (Verdict::Lock | Verdict::Transaction(_) | Verdict::Write) => other,
+        };
+        Self { verdict, reason: "a reader refused it", certain: true, rerunnable: false, ..self }
+    }
+}
