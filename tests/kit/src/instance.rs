@@ -1,26 +1,23 @@
 //! One server: its files, its process, and the kit's own session on it.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io;
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::Child;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
-use crate::account::{Account, tail};
+use crate::account::Account;
 use crate::chaos::ChaosProxy;
 use crate::control::Control;
 use crate::install::Install;
+use crate::server::{START_LIMIT, Server};
 use crate::spawner::Spawner;
 use crate::wait::wait_for;
 use crate::{KitError, guarded, home, process, settings};
 
-/// The longest wait for a server to start or to stop.
-pub(crate) const START_LIMIT: Duration = Duration::from_secs(30);
 /// `DB_IN_PRODUCTION` of PostgreSQL's `DBState` (`catalog/pg_control.h`), at byte 16 of
 /// `pg_control`: what `pg_ctl promote` waits for.
 const IN_PRODUCTION: u32 = 6;
@@ -44,9 +41,8 @@ pub(crate) struct Instance {
     pub(crate) proxy: Option<Arc<ChaosProxy>>,
     pub(crate) data: PathBuf,
     pub(crate) control: Control,
-    log: PathBuf,
     settings: Mutex<BTreeMap<String, String>>,
-    child: Mutex<Option<Child>>,
+    server: Server,
 }
 
 impl Instance {
@@ -58,6 +54,7 @@ impl Instance {
         directory: &Path,
     ) -> Self {
         let last = address.octets()[3];
+        let data = directory.join(last.to_string());
         let basics = [
             ("listen_addresses", address.to_string()),
             ("port", port.to_string()),
@@ -69,11 +66,10 @@ impl Instance {
             public,
             port,
             proxy,
-            data: directory.join(last.to_string()),
-            log: directory.join(format!("{last}.log")),
+            server: Server::new(data.clone(), directory.join(format!("{last}.log"))),
+            data,
             control: Control::new(address, port),
             settings: Mutex::new(basics.map(|(key, value)| (key.to_owned(), value)).into()),
-            child: Mutex::new(None),
         }
     }
 
@@ -86,7 +82,7 @@ impl Instance {
     pub(crate) fn apply(&self) -> Result<(), KitError> {
         let text = settings::render(&guarded(&self.settings));
         home::replace(&self.data.join(settings::FILE), &text)?;
-        self.signal_postmaster(Signal::HUP);
+        self.server.signal(Signal::HUP);
         Ok(())
     }
 
@@ -116,23 +112,10 @@ impl Instance {
     pub(crate) fn launch(&self, tools: &Tools) -> Result<(), KitError> {
         self.clear_leftovers();
         self.apply()?;
-        let action = format!("start {}", self.name);
-        let log = File::options().create(true).append(true).open(&self.log);
-        let log = log.map_err(KitError::io(action.as_str()))?;
-        let copy = log.try_clone().map_err(KitError::io(action.as_str()))?;
-        let mut command = tools.account.command("setpriv");
-        command.args(["--pdeathsig", "KILL", "--"]).arg(tools.install.program("postgres"));
-        command.arg("-D").arg(&self.data).stdout(log).stderr(copy);
-        let child = tools.spawner.spawn(command).map_err(|source| {
-            if source.kind() == io::ErrorKind::NotFound {
-                return KitError::MissingProgram {
-                    program: "setpriv".into(),
-                    package: "util-linux",
-                };
-            }
-            KitError::Io { action, source }
-        })?;
-        *guarded(&self.child) = Some(child);
+        let program = tools.install.program("postgres");
+        let mut command = Server::command(tools.account, &program);
+        command.arg("-D").arg(&self.data);
+        self.server.launch(&format!("start {}", self.name), &tools.spawner, command)?;
         if let Some(proxy) = &self.proxy {
             proxy.server_starts();
         }
@@ -159,24 +142,12 @@ impl Instance {
 
     /// The postmaster's process, if it runs.
     pub(crate) fn pid(&self) -> Option<Pid> {
-        let mut child = guarded(&self.child);
-        match child.as_mut()?.try_wait() {
-            Ok(None) => child.as_ref().map(Pid::from_child),
-            Ok(Some(_)) | Err(_) => {
-                *child = None;
-                None
-            }
-        }
+        self.server.pid()
     }
 
     /// Ends the postmaster and all its children at once.
     pub(crate) fn kill(&self) {
-        // The postmaster first, so that it neither forks nor reacts to the death of a child.
-        self.signal_postmaster(Signal::KILL);
-        process::signal_all(&self.data, Signal::KILL);
-        self.reap();
-        // A dying process holds its sockets until it is gone.
-        let _ = crate::wait_until(START_LIMIT, || process::inside(&self.data).is_empty());
+        self.server.kill();
         self.control.forget();
         self.tell_proxy_of_end();
     }
@@ -184,27 +155,21 @@ impl Instance {
     /// A fast shutdown; an immediate one when that takes too long.
     pub(crate) fn stop(&self) -> Result<(), KitError> {
         self.control.forget();
-        for (signal, limit) in [(Signal::INT, START_LIMIT), (Signal::QUIT, START_LIMIT)] {
-            self.signal_postmaster(signal);
-            if crate::wait_until(limit, || self.pid().is_none()) {
-                self.tell_proxy_of_end();
-                return Ok(());
-            }
-        }
-        Err(KitError::Deadline { what: format!("{} stops", self.name), limit: START_LIMIT })
+        self.server.stop(&self.name, &[Signal::INT, Signal::QUIT])?;
+        self.tell_proxy_of_end();
+        Ok(())
     }
 
     /// Stops or continues the postmaster and all its children.
     pub(crate) fn signal_all(&self, signal: Signal) {
-        self.signal_postmaster(signal);
-        process::signal_all(&self.data, signal);
+        self.server.signal_all(signal);
     }
 
     /// Asks the server to end recovery, as `pg_ctl promote` does; needs no connection.
     pub(crate) fn request_promotion(&self) -> Result<(), KitError> {
         fs::write(self.data.join("promote"), "")
             .map_err(KitError::io(format!("promote {}", self.name)))?;
-        self.signal_postmaster(Signal::USR1);
+        self.server.signal(Signal::USR1);
         Ok(())
     }
 
@@ -219,18 +184,12 @@ impl Instance {
     /// Removes the data directory of a server that does not run.
     pub(crate) fn wipe(&self) -> Result<(), KitError> {
         self.clear_leftovers();
-        match fs::remove_dir_all(&self.data) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(KitError::Io { action: format!("wipe {}", self.name), source })
-            }
-            Ok(()) | Err(_) => Ok(()),
-        }
+        self.server.wipe(&self.name)
     }
 
     /// The end of the server's log.
     pub(crate) fn log_tail(&self) -> String {
-        let bytes = fs::read(&self.log).unwrap_or_default();
-        tail(&String::from_utf8_lossy(&bytes))
+        self.server.log_tail()
     }
 
     /// Removes what a killed server left: it would keep a new one from starting if its number
@@ -241,24 +200,11 @@ impl Instance {
         let _ = fs::remove_file(self.data.join("postmaster.pid"));
     }
 
-    fn signal_postmaster(&self, signal: Signal) {
-        if let Some(pid) = self.pid() {
-            process::signal(pid, signal);
-        }
-    }
-
     /// From now on clients are refused, as they would be without a proxy.
     fn tell_proxy_of_end(&self) {
         if let Some(proxy) = &self.proxy {
             // Closing a socket does not fail.
             let _ = proxy.server_ended(SocketAddr::from((self.address, self.port)));
-        }
-    }
-
-    fn reap(&self) {
-        if let Some(mut child) = guarded(&self.child).take() {
-            // SIGKILL was sent, so this returns as soon as the kernel is done.
-            let _ = child.wait();
         }
     }
 }

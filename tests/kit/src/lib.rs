@@ -36,6 +36,7 @@ mod polls;
 mod process;
 mod proxies;
 mod replication;
+mod server;
 mod settings;
 mod spawner;
 mod state;

@@ -14,7 +14,7 @@ use super::mishap::Arsenal;
 use super::stats::Tally;
 use super::{Aim, Armed, Fault, Loss, Mishap, ProxyStats, Reactor, flow};
 use crate::guarded;
-use crate::instance::START_LIMIT;
+use crate::server::START_LIMIT;
 
 /// Between two looks whether a server that is being started listens.
 const LOOK: Duration = Duration::from_millis(2);
