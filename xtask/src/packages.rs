@@ -9,10 +9,12 @@ use crate::step::{Step, StepError};
 ///
 /// The test kit, which uses them, has the same list. It is repeated here so that this program
 /// builds within seconds; a test compares the two.
-const NEEDS: [(&str, &[&str]); 3] = [
+const NEEDS: [(&str, &[&str]); 4] = [
     ("postgresql", &["/usr/lib/postgresql/*/bin/postgres", "/usr/lib/postgresql/*/bin/pgbench"]),
     ("libpq-dev", &["/usr/include/postgresql/libpq-fe.h"]),
     ("util-linux", &["/usr/bin/setpriv", "/usr/bin/ipcrm"]),
+    // The bare server: `mariadb-server` would start a service.
+    ("mariadb-server-core", &["/usr/sbin/mariadbd", "/usr/share/mysql/mysql_system_tables.sql"]),
 ];
 
 /// Only what is missing: a package that is there is not upgraded, and none is removed for it.

@@ -53,6 +53,14 @@ pub enum KitError {
         /// The driver's answer.
         source: postgres::Error,
     },
+    /// A connection or a query to MariaDB failed.
+    #[error("{action}: {source}")]
+    MySql {
+        /// What was asked of the server.
+        action: String,
+        /// The driver's answer.
+        source: mysql_async::Error,
+    },
     /// The verb makes no sense in the present state of the cluster.
     #[error("instance {index}: {problem}")]
     Misuse {
@@ -72,6 +80,20 @@ impl KitError {
     pub(crate) fn sql(action: impl Into<String>) -> impl FnOnce(postgres::Error) -> Self {
         let action = action.into();
         move |source| Self::Sql { action, source }
+    }
+
+    pub(crate) fn mysql(action: impl Into<String>) -> impl FnOnce(mysql_async::Error) -> Self {
+        let action = action.into();
+        move |source| Self::MySql { action, source }
+    }
+
+    /// The number of MariaDB's error, if it was the server that answered with one.
+    #[must_use]
+    pub fn mysql_errno(&self) -> Option<u16> {
+        match self {
+            Self::MySql { source: mysql_async::Error::Server(error), .. } => Some(error.code),
+            _ => None,
+        }
     }
 
     pub(crate) fn misuse(index: usize, problem: impl Into<String>) -> Self {

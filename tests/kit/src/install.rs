@@ -14,16 +14,17 @@ const OLDEST: u32 = 13;
 
 /// The Debian packages and, for each, the files that prove it is there. `pgbench` comes with the
 /// servers since Debian merged the contributed programs into `postgresql-<version>`.
-const NEEDS: [(&str, &[&str]); 3] = [
+const NEEDS: [(&str, &[&str]); 4] = [
     ("postgresql", &["/usr/lib/postgresql/*/bin/postgres", "/usr/lib/postgresql/*/bin/pgbench"]),
     ("libpq-dev", &["/usr/include/postgresql/libpq-fe.h"]),
     ("util-linux", &["/usr/bin/setpriv", "/usr/bin/ipcrm"]),
+    crate::mariadb::NEED,
 ];
 
-/// The Debian packages a test run needs: the servers with `pgbench`, libpq, `setpriv`.
+/// The Debian packages a test run needs: the servers with `pgbench`, libpq, `setpriv`, MariaDB.
 #[must_use]
 pub fn packages() -> &'static [&'static str] {
-    const { &[NEEDS[0].0, NEEDS[1].0, NEEDS[2].0] }
+    const { &[NEEDS[0].0, NEEDS[1].0, NEEDS[2].0, NEEDS[3].0] }
 }
 
 /// Those of [`packages`] whose files are not on this machine.

@@ -1,4 +1,4 @@
-//! Disposable clusters of real PostgreSQL servers on loopback addresses, for tests.
+//! Disposable clusters of real PostgreSQL and MariaDB servers on loopback addresses, for tests.
 //!
 //! No mock: every instance is a PostgreSQL server of this machine's Debian packages, on a loopback
 //! address of its own and the same port as the others, with streaming replication between them.
@@ -14,6 +14,8 @@
 //! assert_eq!(writer.query("SELECT id FROM t", &[])?.len(), 1);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! [`MariaDbCluster`] is the same for MariaDB, which stands for the MySQL family.
 //!
 //! Files live below the directory for temporary files. Most of the time of a start goes into
 //! creating them: with `TMPDIR=/dev/shm`, where it is large enough (50 MB per instance), three
@@ -32,6 +34,7 @@ mod guard;
 mod home;
 mod install;
 mod instance;
+mod mariadb;
 mod polls;
 mod process;
 mod proxies;
@@ -49,6 +52,7 @@ pub use builder::Builder;
 pub use cluster::PgCluster;
 pub use error::KitError;
 pub use install::{bin, missing_packages, packages};
+pub use mariadb::{MariaDbBuilder, MariaDbClient, MariaDbCluster, Record};
 pub use polls::polled;
 pub use volume::TopologyLie;
 pub use wait::wait_until;

@@ -4,6 +4,7 @@ mod aurora;
 mod chaos;
 mod cleanup;
 mod faults;
+mod mariadb;
 mod roles;
 
 use std::time::Duration;

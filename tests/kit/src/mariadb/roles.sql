@@ -1,0 +1,10 @@
+FLUSH PRIVILEGES;
+DELETE FROM mysql.global_priv WHERE User NOT IN ('mariadb.sys');
+DELETE FROM mysql.proxies_priv;
+FLUSH PRIVILEGES;
+CREATE DATABASE app;
+CREATE USER app@'%' IDENTIFIED BY '{password}';
+GRANT ALL PRIVILEGES ON app.* TO app@'%';
+GRANT PROCESS, SLAVE MONITOR ON *.* TO app@'%';
+CREATE USER kit@'%' IDENTIFIED BY '{password}';
+GRANT ALL PRIVILEGES ON *.* TO kit@'%' WITH GRANT OPTION;
