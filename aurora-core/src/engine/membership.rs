@@ -51,35 +51,42 @@ impl Engine {
         out: &mut Vec<Output>,
     ) -> Identity {
         let name = report.name.as_deref().map(InstanceId::from);
-        let me = &self.members[index];
-        let slot = me.slot;
-        let twin = self.members.iter().find(|other| {
-            other.slot != slot
-                && (name.as_ref() == Some(&other.id)
-                    || (report.server.is_some()
-                        && other.server == report.server
-                        && other.health == Health::Online))
-        });
-        match twin.map(|twin| (twin.slot, twin.origin)) {
+        let slot = self.members[index].slot;
+        // There may be one of that name and one of that process, apart until now.
+        while let Some((twin, twin_origin)) = self.twin(slot, name.as_ref(), report) {
+            let Some(index) = self.index(slot) else { break };
             // The configured name is the better one: certificates are made for it.
-            Some((twin, Origin::Suggested)) if me.origin != Origin::Suggested => {
+            if twin_origin == Origin::Suggested && self.members[index].origin != Origin::Suggested {
                 self.retire_alias(twin, slot, report, now, out);
+                continue;
             }
-            Some((twin, _)) => {
-                self.retire_alias(slot, twin, report, now, out);
-                if let Some(index) = self.index(twin) {
-                    self.members[index].next_probe = now;
-                }
-                return Identity::Twin;
+            self.retire_alias(slot, twin, report, now, out);
+            if let Some(index) = self.index(twin) {
+                self.members[index].next_probe = now;
             }
-            None => {}
+            return Identity::Twin;
         }
-        // Retiring the twin may have moved it.
+        // Retiring twins may have moved it.
         let Some(index) = self.index(slot) else { return Identity::Twin };
         match name {
             Some(name) if name != self.members[index].id => self.rename(index, name, report, now),
             Some(_) | None => Identity::Member(index),
         }
+    }
+
+    /// Another member than that of `slot` which is the one that answered.
+    fn twin(
+        &self,
+        slot: Slot,
+        name: Option<&InstanceId>,
+        report: &Report,
+    ) -> Option<(Slot, Origin)> {
+        let is_twin = |other: &&Member| {
+            let is_same_process = report.server.is_some() && other.server == report.server;
+            other.slot != slot
+                && (name == Some(&other.id) || is_same_process && other.health == Health::Online)
+        };
+        self.members.iter().find(is_twin).map(|twin| (twin.slot, twin.origin))
     }
 
     /// Gives a member the name it has for itself, and the address that goes with the name.
@@ -103,6 +110,9 @@ impl Engine {
             self.first_epoch = epoch;
         } else {
             member.id = name;
+            // The name may have been another member's, and so may the one before this.
+            self.first_epoch = first_epoch.max(member.epoch + 1);
+            member.epoch = member.epoch.max(first_epoch);
         }
         member.online &= !kept_offline;
         let Some(own) = own.filter(|own| *own != asked) else { return Identity::Member(index) };

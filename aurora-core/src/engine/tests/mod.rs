@@ -1,6 +1,7 @@
 //! The engine in virtual time, against servers that are data.
 
 mod endless;
+mod epochs;
 pub(crate) mod events;
 mod failover;
 mod freshness;
