@@ -24,6 +24,12 @@ use crate::topology::{InstanceId, Topology};
 /// How often idle connections are looked through for old ones.
 const TIDY_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How long nothing is asked after a bug of the engine's, which may come again and again.
+pub(crate) const REST: Duration = Duration::from_millis(100);
+
+/// How long monitors may take to end: they do at their next `await`.
+const ENDING: Duration = Duration::from_secs(1);
+
 /// What the driver is told.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -154,6 +160,7 @@ pub(crate) async fn drive(
             Err(reason) => {
                 let instance = InstanceId::from("cluster");
                 shared.announce(Event::MonitorRestarted { instance, reason });
+                driver.end_monitors().await;
                 engine = engine.successor(fastrand::u64(..), Instant::now());
                 // Facts for the engine that was: the new one numbers its instances anew.
                 while let Ok(command) = commands.try_recv() {
@@ -161,7 +168,7 @@ pub(crate) async fn drive(
                         return shared.close();
                     }
                 }
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                tokio::time::sleep(REST).await;
             }
         }
     }
@@ -283,6 +290,14 @@ impl<'a> Driver<'a> {
         orders
     }
 
+    /// Ends all monitors: what one of them told the next engine would pass there for news of
+    /// whatever instance has the same number.
+    async fn end_monitors(&mut self) {
+        self.monitors.clear();
+        // One that does not end has a bug too, which must not keep all others from being watched.
+        let _ = tokio::time::timeout(ENDING, self.tasks.shutdown()).await;
+    }
+
     /// Notes the end of a monitor's task; a death is a fact for the engine.
     fn bury(&mut self, ended: Result<(tokio::task::Id, ()), JoinError>) -> Option<Input> {
         let (id, reason) = match ended {
@@ -366,6 +381,23 @@ mod tests {
         assert!(shared.topology.load().generation() > before);
         shared.commands.send(Command::Close).unwrap();
         tokio::time::timeout(LIMIT, driver).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn monitors_of_an_engine_that_died_tell_the_next_one_nothing() {
+        // It accepts and says nothing, so that its monitor is in the middle of asking.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = silent.local_addr().unwrap();
+        let config = Config::from_url(&format!("postgres://app@{address}/db")).unwrap();
+        let prober = Prober::new(config.clone()).unwrap();
+        let mut engine = engine(&config, Instant::now());
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared::new(config, engine.topology(), commands));
+        let mut driver = Driver::new(&shared, &prober);
+        driver.feed(&mut engine, Input::Tick);
+        assert_eq!((driver.tasks.len(), receiver.sender_strong_count()), (1, 2));
+        driver.end_monitors().await;
+        assert_eq!((driver.tasks.len(), receiver.sender_strong_count()), (0, 1));
     }
 
     #[tokio::test]

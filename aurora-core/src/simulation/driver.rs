@@ -94,7 +94,17 @@ impl World {
         }
     }
 
-    /// A bug of the engine's: another one takes its place, with monitors of its own.
+    /// The engine takes in what it was told, unless it rests after a bug: then it does later.
+    pub(super) fn hear_fact(&mut self, input: Input) {
+        if self.now < self.engine_rests_until {
+            return self.queue.push(self.engine_rests_until + TOLD, Event::Fact(input));
+        }
+        self.feed_engine(input);
+    }
+
+    /// A bug of the engine's: another one takes its place, with monitors of its own, after the
+    /// pause that `driver.rs` makes. It knows what that one keeps; until it has heard of somebody,
+    /// everybody goes by the last snapshot of the one before.
     pub(super) fn replace_engine(&mut self) {
         for slot in 0..self.monitors.len() {
             self.drop_monitor(Slot(slot as u32));
@@ -105,6 +115,7 @@ impl World {
         let seed = self.rng.u64(..);
         self.engine = self.engine.successor(seed, self.now);
         self.judge.see(self.now, &Seen::Replaced(&self.engine.topology()));
-        self.feed_engine(Input::Tick);
+        self.engine_rests_until = self.now + crate::driver::REST;
+        self.wake_at = Some(self.engine_rests_until);
     }
 }
