@@ -12,6 +12,7 @@ mod diff;
 mod failover;
 mod freshness;
 mod health;
+mod identity;
 mod member;
 mod membership;
 mod report;
@@ -27,9 +28,9 @@ use std::time::{Duration, Instant};
 
 use self::alias::Alias;
 use self::freshness::Samples;
+use self::identity::Identity;
 pub(crate) use self::member::Slot;
 use self::member::{Member, Origin};
-use self::membership::Identity;
 pub use self::report::Complaint;
 pub(crate) use self::report::{FailureKind, Listed, Members, ProbeFailure, Report};
 use self::unrest::Unrest;
