@@ -73,10 +73,10 @@ impl Engine {
         let Some(index) = self.index(slot) else { return };
         let incarnation = self.members[index].claim.and_then(|claim| claim.incarnation);
         if self.elected != Some(slot) || incarnation > self.highest_incarnation {
-            // Another history: positions of the old one mean nothing in it.
-            self.samples.clear();
-            self.members.iter_mut().for_each(|member| member.reached.forget_position());
+            // A reader may have more of the old history than the new writer has, or be rewound.
+            self.forget_histories();
         }
+        self.has_switched |= self.highest_incarnation.is_some_and(|old| incarnation > Some(old));
         self.highest_incarnation = self.highest_incarnation.max(incarnation);
         if self.last_elected != Some(slot) {
             // The next loss of a writer is not the last one going on.

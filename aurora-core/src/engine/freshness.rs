@@ -6,6 +6,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::history::History;
+
 /// How many samples of the writer are remembered. When there are more, every other one is
 /// forgotten: the further behind a reader is, the coarser is what is known of it.
 const SAMPLES: usize = 512;
@@ -90,12 +92,16 @@ impl Reached {
         self.rise(self.position.and_then(|position| samples.as_of(position)));
     }
 
-    /// Forgets the position: it belongs to another history.
-    pub(super) fn forget_position(&mut self) {
-        self.position = None;
+    /// Forgets what is not known to belong to the writer's history any more. Without a restart, what
+    /// a reader has replayed stays there.
+    pub(super) fn forget(&mut self, history: History) {
+        match history {
+            History::Other => self.clear(),
+            History::Same | History::Unknown => self.position = None,
+        }
     }
 
-    /// Forgets everything: the reader restarted, or is another one.
+    /// Forgets everything: the reader restarted, is another one, or has another history to follow.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }

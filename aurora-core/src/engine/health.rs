@@ -172,9 +172,10 @@ impl Engine {
             member.reached.clear();
             if elected == Some(member.slot) {
                 // A crash may have lost the end of the log: the positions there come again.
-                self.samples.clear();
+                self.forget_histories();
             }
         }
+        let member = &mut self.members[index];
         member.answered = true;
         member.ip = report.ip.or(member.ip);
         member.server.clone_from(&report.server);

@@ -12,6 +12,7 @@ mod diff;
 mod failover;
 mod freshness;
 mod health;
+mod history;
 mod identity;
 mod member;
 mod membership;
@@ -28,6 +29,7 @@ use std::time::{Duration, Instant};
 
 use self::alias::Alias;
 use self::freshness::Samples;
+use self::history::History;
 use self::identity::Identity;
 pub(crate) use self::member::Slot;
 use self::member::{Member, Origin};
@@ -104,6 +106,11 @@ pub(crate) struct Engine {
     highest_incarnation: Option<u64>,
     elected: Option<Slot>,
     samples: Samples,
+    /// A later incarnation than the first one known has been seen: who follows what is no longer
+    /// self-evident.
+    has_switched: bool,
+    /// The incarnation in which two claimed to be the writer: it has two histories.
+    contested: Option<u64>,
     /// The one that was elected last, even if it is no more.
     last_elected: Option<Slot>,
     /// While there is no writer that answers, and for a while after.
@@ -133,6 +140,8 @@ impl Engine {
             highest_incarnation: None,
             elected: None,
             samples: Samples::default(),
+            has_switched: false,
+            contested: None,
             last_elected: None,
             urgency: None,
             is_urgent: true,
@@ -240,6 +249,9 @@ impl Engine {
 
     /// Feeds the freshness of everybody with what `index` said of its own log.
     fn measure(&mut self, index: usize, report: &Report, asked_at: Instant) {
+        if self.is_contested() {
+            return self.forget_histories();
+        }
         if self.elected == Some(self.members[index].slot) {
             let Some(position) = report.position else { return };
             self.samples.note(asked_at, position);
@@ -248,18 +260,12 @@ impl Engine {
             }
             return;
         }
+        let claims = self.members[index].claim.is_some();
+        let history = if claims { History::Other } else { self.history_of(report) };
         let member = &mut self.members[index];
-        // The log of another history (a fenced writer's, or that of a reader which still follows
-        // one) says nothing about what it shows of this one.
-        let is_other =
-            report.incarnation.is_some() && report.incarnation != self.highest_incarnation;
-        // Nor does that of a reader which follows nobody now: nobody can tell whose log it is. One
-        // that was ahead of the standby which became the writer would pass for fresh.
-        let follows_nobody = report.incarnation.is_none() && report.lag.is_none();
-        let is_other = is_other || (follows_nobody && self.highest_incarnation.is_some());
-        if is_other || member.claim.is_some() {
+        if history != History::Same {
             member.lag = None;
-            member.reached.forget_position();
+            member.reached.forget(history);
             return;
         }
         member.lag = report.lag;

@@ -25,6 +25,8 @@ impl Engine {
         let mut heir = Self::new(self.settings.clone(), &self.configured, seed, now);
         heir.cluster.clone_from(&self.cluster);
         heir.highest_incarnation = self.highest_incarnation;
+        heir.has_switched = self.has_switched;
+        heir.contested = self.contested;
         heir.kept_offline.clone_from(&self.kept_offline);
         let offline = self.members.iter().filter(|member| !member.online);
         heir.kept_offline.extend(offline.map(|member| member.id.clone()));

@@ -1,0 +1,51 @@
+//! Whose history does a reader show? Positions of one mean nothing in another.
+
+use super::{Engine, Report};
+
+/// What a reader's log is to the writer's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum History {
+    /// It follows another history.
+    Other,
+    /// Up to where it is, it is the writer's.
+    Same,
+    /// Nobody can tell now. What it has shown before, it still shows.
+    Unknown,
+}
+
+impl Engine {
+    /// Whose history a reader follows, as far as it says.
+    ///
+    /// One that follows nobody may have been ahead of the standby which became the writer. One that
+    /// hides its incarnation (without the privileges of `pg_read_all_stats`) is believed only as
+    /// long as there has been no other incarnation it could follow.
+    pub(super) fn history_of(&self, report: &Report) -> History {
+        match (report.incarnation, self.highest_incarnation) {
+            (Some(own), Some(ours)) if own == ours => History::Same,
+            (Some(_), _) => History::Other,
+            (None, None) => History::Same,
+            (None, Some(_)) if report.lag.is_none() || self.has_switched => History::Unknown,
+            (None, Some(_)) => History::Same,
+        }
+    }
+
+    /// Whether two claim, or have claimed, to be the writer of the present incarnation. Two standbys
+    /// that were promoted apart write two histories under one number, and a reader does not tell
+    /// which of them it follows.
+    pub(super) fn is_contested(&mut self) -> bool {
+        let present = self.highest_incarnation;
+        let claims = self.members.iter().filter(|member| {
+            present.is_some() && member.claim.is_some_and(|claim| claim.incarnation == present)
+        });
+        if claims.count() > 1 {
+            self.contested = present;
+        }
+        present.is_some() && self.contested == present
+    }
+
+    /// Another history begins: what was measured in the one before means nothing in it.
+    pub(super) fn forget_histories(&mut self) {
+        self.samples.clear();
+        self.members.iter_mut().for_each(|member| member.reached.clear());
+    }
+}
