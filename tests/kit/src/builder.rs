@@ -123,7 +123,8 @@ impl Builder {
         let root = home::root(tools.account)?;
         let template = template::prepare(&root, &tools.install, tools.account, self.aurora)?;
         let home = Home::take(&root, tools.account, self.port)?;
-        let guard = Guard::post(&home.directory).map_err(KitError::io("post the guard"))?;
+        let guard = Guard::post(&home.directory, &home.beginning())
+            .map_err(KitError::io("post the guard"))?;
         let state = State { slots: Vec::new(), lie: TopologyLie::default() };
         let reactor = self.proxies.then(Reactor::start).transpose();
         let mut cluster = PgCluster {

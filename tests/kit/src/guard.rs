@@ -2,7 +2,7 @@
 //!
 //! It waits for the end of a pipe whose other end only the test process holds. The kernel's
 //! parent-death signal already ends the postmasters; the guard also ends what outlives them
-//! (stopped or busy backends) and removes the files. What even the guard misses is swept by the
+//! (stopped or busy backends), lets lost packets pass again, and removes the files. What even the guard misses is swept by the
 //! next cluster that starts.
 
 use std::io;
@@ -10,7 +10,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// `$1` is the cluster's directory. Three rounds, because a dying postmaster may still fork.
+/// `$1` is the cluster's directory, `$2` how the addresses of its network begin. Three rounds,
+/// because a dying postmaster may still fork.
 const SCRIPT: &str = r#"
 read -r _
 for round in 1 2 3; do
@@ -24,6 +25,10 @@ for file in "$1"/*/postmaster.pid; do
   segment=$(sed -n 7p "$file" 2>/dev/null)
   [ -n "$segment" ] && ipcrm -m "${segment##* }" 2>/dev/null
 done
+iptables -w 5 -S INPUT 2>/dev/null | grep -F -e " $2" | sed 's/^-A/-D/' |
+while read -r rule; do
+  iptables -w 5 $rule
+done
 rm -rf "$1"
 "#;
 
@@ -34,9 +39,9 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    pub(crate) fn post(directory: &Path) -> io::Result<Self> {
+    pub(crate) fn post(directory: &Path, network: &str) -> io::Result<Self> {
         let mut command = Command::new("sh");
-        command.arg("-c").arg(SCRIPT).arg("test-kit-guard").arg(directory);
+        command.arg("-c").arg(SCRIPT).arg("test-kit-guard").arg(directory).arg(network);
         // Its own process group: a signal to the test's group must not reach it.
         command.process_group(0).current_dir("/").stdin(Stdio::piped());
         command.stdout(Stdio::null()).stderr(Stdio::null());

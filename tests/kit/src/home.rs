@@ -105,6 +105,11 @@ impl Home {
         Some(Ipv4Addr::new(a, b, c, last))
     }
 
+    /// What all addresses of the network begin with: `127.20.3.`.
+    pub(crate) fn beginning(&self) -> String {
+        format!("{}.", prefix(self.network))
+    }
+
     /// The address of the proxy before the instance with this index; the first one is `.101`.
     pub(crate) fn proxy_address(&self, index: usize) -> Option<Ipv4Addr> {
         self.address(Some(index).filter(|index| *index < 100)? + 100)

@@ -56,7 +56,7 @@ fn assert_silent<T>(call: &Receiver<T>) {
 }
 
 /// The operating system's error below a driver's one.
-fn io_kind(error: &postgres::Error) -> Option<ErrorKind> {
+pub(crate) fn io_kind(error: &postgres::Error) -> Option<ErrorKind> {
     let mut source = std::error::Error::source(error);
     while let Some(error) = source {
         if let Some(error) = error.downcast_ref::<std::io::Error>() {

@@ -11,7 +11,7 @@ use test_kit::{PgCluster, wait_until};
 use crate::SOON;
 
 /// Makes the copy of this test program that is killed start a cluster and wait.
-const VICTIM: &str = "TEST_KIT_VICTIM";
+pub(crate) const VICTIM: &str = "TEST_KIT_VICTIM";
 
 fn directory(cluster: &PgCluster) -> PathBuf {
     let pid = cluster.pid(0).expect("the writer runs");
@@ -109,6 +109,15 @@ fn be_a_victim() {
 
 /// Starts a copy of this program that runs only `test`, which must call [`be_a_victim`].
 fn start_victim(test: &str) -> (Child, PathBuf) {
+    let (child, directory) = start_victim_that_tells(test, "directory ");
+    let directory = PathBuf::from(directory);
+    assert!(processes(&directory).len() > 6);
+    (child, directory)
+}
+
+/// Starts a copy of this program that runs only `test`, until it has printed something after
+/// these words.
+pub(crate) fn start_victim_that_tells(test: &str, words: &str) -> (Child, String) {
     let mut child = Command::new(std::env::current_exe().expect("our own path"))
         .args(["--exact", test, "--nocapture"])
         .env(VICTIM, "1")
@@ -116,12 +125,11 @@ fn start_victim(test: &str) -> (Child, PathBuf) {
         .spawn()
         .expect("a copy of this program");
     let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-    let directory = lines
+    let told = lines
         .map_while(Result::ok)
-        .find_map(|line| line.split_once("directory ").map(|(_, path)| PathBuf::from(path)))
+        .find_map(|line| line.split_once(words).map(|(_, told)| told.to_owned()))
         .expect("the copy starts a cluster");
-    assert!(processes(&directory).len() > 6);
-    (child, directory)
+    (child, told)
 }
 
 /// The process number of a cluster's guard.
@@ -151,7 +159,7 @@ fn is_alive(pid: &str) -> bool {
     fs::read_link(format!("/proc/{pid}/cwd")).is_ok()
 }
 
-fn kill(mut child: Child) {
+pub(crate) fn kill(mut child: Child) {
     child.kill().expect("SIGKILL");
     child.wait().expect("its end");
 }

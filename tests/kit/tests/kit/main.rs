@@ -5,6 +5,7 @@ mod chaos;
 mod cleanup;
 mod faults;
 mod mariadb;
+mod packets;
 mod roles;
 
 use std::time::Duration;
