@@ -135,6 +135,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
         failover_interval: config.failover_interval(),
         connect_timeout: config.connect_timeout(),
         silence: config.probe_timeout(),
+        slow_start: config.slow_start(),
         instance_host_pattern: config.instance_host_pattern().cloned(),
         default_port: config.addresses().first().map_or(5432, crate::config::Address::port),
     }

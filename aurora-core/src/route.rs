@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::config::Freshness;
-use crate::policy::{Candidates, Policy};
+use crate::policy::{Candidates, Policy, slow_start};
 use crate::topology::{Instance, Topology};
 
 /// What a statement needs of an instance.
@@ -96,7 +96,7 @@ pub(crate) fn route<'a>(
         return writer(topology, Because::IsWriter).ok_or(Missing::Writer);
     }
     if let Some(candidates) = Candidates::new(readers(topology, need)) {
-        return Ok((policy.pick(candidates), Because::IsReader));
+        return Ok((slow_start::pick(policy, candidates), Because::IsReader));
     }
     if topology.readers().is_empty() {
         return reader_fallback

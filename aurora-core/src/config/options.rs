@@ -63,6 +63,13 @@ options! {
     /// Default: `round-robin`.
     (copy) policy: PolicyKind = |_, _| PolicyKind::RoundRobin;
 
+    /// For how long a reader that has just come up gets less than its share of the reads: a tenth
+    /// at first, which grows evenly to all of it, while its cache is still cold. When all of them
+    /// have just come up they share as ever.
+    /// Zero gives it its share at once.
+    /// Default: `0s`.
+    (copy) slow_start: Duration = |_, _| Duration::ZERO;
+
     /// Whether a read goes to the writer when no reader may serve it; if not, it waits for one.
     /// Default: `true`.
     (copy) reader_fallback: bool = |_, _| true;

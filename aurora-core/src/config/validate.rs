@@ -126,6 +126,7 @@ fn durations(values: &Values, problems: &mut Problems) {
         }
     }
     let others = [
+        ("slow_start", values.slow_start),
         ("failover_timeout", values.failover_timeout),
         ("probe_interval", values.probe_interval),
         ("failover_interval", values.failover_interval),

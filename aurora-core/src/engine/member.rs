@@ -68,6 +68,10 @@ pub(super) struct Member {
     pub(super) confirmed_at: Option<Instant>,
     /// Since when one and the same session of the monitor has been seen to be unbroken.
     pub(super) watched_since: Option<Instant>,
+    /// When the server process that answers was first seen.
+    pub(super) came_up: Option<Instant>,
+    /// How much of its share of the reads it gets, in percent.
+    pub(super) weight: u8,
     pub(super) next_probe: Instant,
     /// However urgent, no probe before this moment.
     pub(super) not_before: Instant,
@@ -117,6 +121,8 @@ impl Member {
             round_trip: Duration::ZERO,
             confirmed_at: None,
             watched_since: None,
+            came_up: None,
+            weight: 100,
             next_probe: now,
             not_before: now,
             deaths: 0,
@@ -172,6 +178,7 @@ impl Member {
             lag: if elected { Some(Duration::ZERO) } else { self.lag },
             last_error: self.last_error.clone(),
             failure: self.failure,
+            weight: self.weight,
             turn: 0,
             stats: Arc::clone(&self.stats),
         }

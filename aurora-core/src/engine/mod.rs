@@ -18,6 +18,7 @@ mod member;
 mod membership;
 mod report;
 mod schedule;
+mod slow_start;
 mod successor;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -49,6 +50,8 @@ pub(crate) struct Settings {
     pub(crate) connect_timeout: Duration,
     /// How long an instance that was asked may be silent before it is declared lost.
     pub(crate) silence: Duration,
+    /// How long a reader that has just come up gets less than its share.
+    pub(crate) slow_start: Duration,
     pub(crate) instance_host_pattern: Option<HostPattern>,
     pub(crate) default_port: u16,
 }
@@ -204,6 +207,7 @@ impl Engine {
         }
         self.ask_configured_again(now);
         self.judge_lists();
+        self.warm_up(now);
         self.publish(is_fact, out);
         self.schedule(now, out);
     }
@@ -234,6 +238,7 @@ impl Engine {
         let index = match self.identify(index, &report, now, out) {
             Identity::Member(index) => {
                 self.members[index].confirmed_at = Some(asked_at);
+                self.notice_start(index, &report, now);
                 self.recovered(index, &report);
                 self.members[index].watched_since.get_or_insert(now);
                 self.take_word(index, &report);

@@ -3,6 +3,7 @@
 mod least_connections;
 mod random;
 mod round_robin;
+pub(crate) mod slow_start;
 
 use std::fmt;
 

@@ -129,6 +129,7 @@ pub struct Instance {
     pub(crate) lag: Option<Duration>,
     pub(crate) last_error: Option<Arc<str>>,
     pub(crate) failure: Option<FailureKind>,
+    pub(crate) weight: u8,
     /// Its place by name among those of its rank, for policies that take turns.
     pub(crate) turn: usize,
     pub(crate) stats: Arc<InstanceStats>,
@@ -201,6 +202,13 @@ impl Instance {
     #[must_use]
     pub fn lag(&self) -> Option<Duration> {
         self.lag
+    }
+
+    /// How much of its share of the reads it gets, in percent: 100, or from 10 upwards while it has
+    /// just come up and `slow_start` is set.
+    #[must_use]
+    pub fn weight(&self) -> u8 {
+        self.weight
     }
 
     /// What the adapters counted on it.

@@ -143,6 +143,7 @@ pub(crate) mod tests {
             lag: None,
             last_error: None,
             failure: None,
+            weight: 100,
             turn: 0,
             stats: Arc::new(crate::stats::InstanceStats::new(Instant::now())),
         }

@@ -27,6 +27,7 @@ pub(crate) fn defaults() -> Settings {
         failover_interval: Duration::from_millis(10),
         connect_timeout: Duration::from_secs(2),
         silence: Duration::from_millis(1750),
+        slow_start: Duration::ZERO,
         instance_host_pattern: None,
         default_port: 5432,
     }

@@ -2,7 +2,8 @@
 
 use aurora_core::{Cluster, Config, Event, Health, InstanceId, Role};
 use aurora_tests::stand::Stand;
-use aurora_tests::{events_until, eventually};
+use aurora_tests::{ITEMS, events_until, eventually};
+use diesel::connection::SimpleConnection as _;
 use test_kit::PgCluster;
 
 #[test]
@@ -68,4 +69,34 @@ fn sessions(kit: &PgCluster, which: &str) -> [i64; 3] {
     std::array::from_fn(|index| {
         kit.superuser(index).unwrap().query_one(sql.as_str(), &[]).unwrap().get(0)
     })
+}
+
+/// E4: its cache is cold, so that it gets a tenth of its share at first.
+#[test]
+fn a_reader_that_has_just_come_up_gets_its_share_little_by_little() {
+    let servers = PgCluster::builder().instances(3).synchronous(false);
+    let stand = Stand::with(servers, "slow_start=6s&probe_interval=50ms");
+    stand.seed(ITEMS);
+    let weights = || [1, 2].map(|index| stand.instance(index).weight());
+    let reads = || {
+        let session = &mut stand.session();
+        stand.counting::<3>(|| {
+            (0..200).for_each(|_| session.batch_execute("SELECT * FROM items").unwrap());
+        })
+    };
+    assert_eq!(reads(), [0, 100, 100], "they came up together, and share as ever");
+    eventually("both are warm", || weights() == [100, 100]);
+    let epoch = stand.instance(1).epoch();
+    stand.kit.restart(1).unwrap();
+    eventually("it is back", || {
+        stand.instance(1).epoch() > epoch && stand.cluster.topology().readers().len() == 2
+    });
+    let [writer, cold, warm] = reads();
+    let weight = weights()[0];
+    // It had no more than this weight all the time; as much again and some more for chance.
+    let most = u64::from(weight) * 2 + 10;
+    assert!(writer == 0 && cold <= most && warm >= 200 - most, "{cold} {warm}, weight {weight}");
+    assert!(cold > 0, "its cache has to become warm");
+    eventually("it is warm", || weights() == [100, 100]);
+    assert_eq!(reads(), [0, 100, 100]);
 }
