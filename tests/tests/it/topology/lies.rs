@@ -3,11 +3,11 @@
 
 use std::time::Instant;
 
-use aurora_core::{Event, Health, Role, Topology};
+use aurora_core::{Event, Freshness, Health, Role, Topology};
 use aurora_tests::stand::{Stand, caught_up};
 use aurora_tests::{ITEMS, events_until, eventually};
 use diesel::connection::SimpleConnection as _;
-use test_kit::PgCluster;
+use test_kit::{Builder, PgCluster};
 
 /// The columns of the view that are read.
 const COLUMNS: &str = "server_id text, session_id text, last_update_timestamp timestamptz, \
@@ -16,7 +16,11 @@ const TRUTH: &str = "SELECT server_id, session_id, last_update_timestamp, replic
     durable_lsn, current_read_lsn FROM pg_catalog.true_status()";
 
 fn stand() -> Stand {
-    let servers = PgCluster::builder().instances(3).aurora(true);
+    stand_of(PgCluster::builder())
+}
+
+fn stand_of(servers: Builder) -> Stand {
+    let servers = servers.instances(3).aurora(true);
     let stand = Stand::with(servers, "probe_interval=100ms");
     stand.seed(ITEMS);
     eventually("the topology is complete", || stand.cluster.status().degraded.is_none());
@@ -163,4 +167,41 @@ fn a_stale_view_makes_nobody_else_the_writer_and_ends_without_a_trace() {
     stand.await_writer(0);
     eventually("the readers serve", || stand.cluster.topology().readers().len() == 2);
     assert_complete(&stand, "after the lie");
+}
+
+/// H5: local write forwarding lets a reader accept writes. These servers cannot forward, so one is
+/// promoted behind the backs of all, and goes on to call itself a reader, as Aurora's do.
+#[test]
+fn a_reader_that_accepts_writes_stays_a_reader() {
+    const WRITE: &str = "INSERT INTO items (name) VALUES ('forwarded')";
+    // No commit waits for the reader that leaves.
+    let stand = stand_of(PgCluster::builder().synchronous(false));
+    run(
+        &stand,
+        "ALTER FUNCTION pg_catalog.pg_is_in_recovery() RENAME TO truly_in_recovery; \
+         CREATE FUNCTION pg_catalog.pg_is_in_recovery() RETURNS boolean LANGUAGE sql STABLE \
+         AS $$ SELECT pg_catalog.current_setting('cluster_name') <> 'instance-1' $$",
+    );
+    all_asked(&stand);
+    let epoch = stand.instance(1).epoch();
+    stand.kit.superuser(1).unwrap().batch_execute("SELECT pg_promote()").unwrap();
+    let mut forwarding = stand.kit.client(1).unwrap();
+    eventually("it accepts writes", || forwarding.batch_execute(WRITE).is_ok());
+    all_asked(&stand);
+    let reader = stand.instance(1);
+    assert_eq!((reader.role(), reader.health()), (Role::Reader, Health::Online), "{reader:#?}");
+    assert_eq!(reader.epoch(), epoch, "its connections go on to serve");
+    assert_complete(&stand, "a reader forwards writes");
+    let writes = || [0, 1, 2].map(|index| stand.instance(index).stats().writes());
+    let (before, session) = (writes(), &mut stand.session());
+    for _ in 0..6 {
+        session.batch_execute(WRITE).unwrap();
+    }
+    assert_eq!(writes(), [before[0] + 6, before[1], before[2]], "writes go to the writer");
+    // What it wrote itself does not reach the writer, as it would from a real one.
+    session.set_freshness(Freshness::Eventual);
+    let reads = stand.counting::<3>(|| {
+        (0..6).for_each(|_| session.batch_execute("SELECT * FROM items").unwrap());
+    });
+    assert_eq!(reads, [0, 3, 3], "it serves its share of the reads");
 }
