@@ -319,6 +319,7 @@ impl<'a> Driver<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credentials::Keyring;
     use crate::event::Events;
     use crate::topology::Health;
 
@@ -327,7 +328,8 @@ mod tests {
     /// A cluster of one address at which nobody listens, and its driver.
     fn driven(bugs: u32) -> (Arc<Shared>, Events, tokio::task::JoinHandle<()>) {
         let config = Config::from_url("postgres://app@127.0.0.1:1/db").unwrap();
-        let prober = Prober::new(config.clone()).unwrap();
+        let keyring = Keyring::new(&config, tokio::runtime::Handle::current());
+        let prober = Prober::new(config.clone(), keyring).unwrap();
         prober.bugs.store(bugs, Ordering::Relaxed);
         let engine = engine(&config, Instant::now());
         let (commands, receiver) = mpsc::unbounded_channel();

@@ -45,6 +45,8 @@ pub enum ErrorKind {
     Configuration,
     /// The connection broke, or could not be made.
     ConnectionLost,
+    /// No credentials could be had in time; nothing was asked of a server.
+    Credentials,
     /// The deadline passed.
     Deadline,
     /// No instance that may serve reads was found before the deadline.
@@ -100,6 +102,7 @@ impl ErrorKind {
             Self::Authentication
             | Self::Closed
             | Self::Configuration
+            | Self::Credentials
             | Self::Deadline
             | Self::NoReader
             | Self::NoWriter
@@ -117,6 +120,7 @@ impl ErrorKind {
     fn is_transient(self) -> bool {
         match self {
             Self::ConnectionLost
+            | Self::Credentials
             | Self::Deadline
             | Self::NoReader
             | Self::NoWriter
@@ -142,6 +146,7 @@ impl ErrorKind {
             Self::Closed => "the cluster handle is closed",
             Self::Configuration => "the configuration is wrong",
             Self::ConnectionLost => "the connection was lost",
+            Self::Credentials => "no credentials could be had",
             Self::Deadline => "the deadline passed",
             Self::NoReader => "no reader is available",
             Self::NoWriter => "no writer is available",

@@ -15,6 +15,7 @@
 mod background;
 mod cluster;
 mod config;
+mod credentials;
 mod dialect;
 mod driver;
 mod endpoint;
@@ -48,6 +49,10 @@ pub use cluster::{Cluster, Deadline, InstanceHandle, Turn};
 pub use config::{
     Address, Config, ConfigBuilder, DialectChoice, Freshness, PolicyKind, RootCertificates, Secret,
     TlsMode, UnknownFunctions,
+};
+pub use credentials::{
+    Credentials, CredentialsError, CredentialsProvider, CredentialsRequest, CredentialsScope,
+    Login, Providing,
 };
 pub use endpoint::{Endpoint, EndpointKind, HostPattern};
 pub use engine::Complaint;

@@ -11,6 +11,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::cluster::Cluster;
 use crate::config::Config;
+use crate::credentials::Login;
 use crate::engine::FailureKind;
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::probe::{self, Failure};
@@ -54,7 +55,8 @@ impl Cluster {
     /// On `instance`, and nothing was applied: [`ErrorKind::ReadOnly`] when its role is another
     /// one, [`ErrorKind::Deadline`] when `deadline` passed first, [`ErrorKind::Authentication`],
     /// [`ErrorKind::Privilege`], [`ErrorKind::Tls`], [`ErrorKind::TooManyConnections`] as the
-    /// server said, [`ErrorKind::WrongCluster`] when it is another cluster's, else [`ErrorKind::ConnectionLost`].
+    /// server said, [`ErrorKind::Credentials`] and [`ErrorKind::Configuration`] as
+    /// [`Cluster::login`] does, [`ErrorKind::WrongCluster`] when it is another cluster's, else [`ErrorKind::ConnectionLost`].
     ///
     /// # Panics
     ///
@@ -68,7 +70,7 @@ impl Cluster {
         instance: &Instance,
         deadline: Instant,
     ) -> Result<(Client, PostgresDriver), Error> {
-        let error = match self.until(deadline, self.open_proven(instance)).await {
+        let error = match self.until(deadline, self.open_proven(instance, deadline)).await {
             Some(Ok(opened)) => return Ok(opened),
             Some(Err(error)) => error,
             None => Error::new(ErrorKind::Deadline, "it did not answer before the deadline"),
@@ -76,8 +78,12 @@ impl Cluster {
         Err(error.with_outcome(Outcome::NotApplied).on(instance.id()))
     }
 
-    async fn open_proven(&self, instance: &Instance) -> Result<(Client, PostgresDriver), Error> {
-        let opened = self.open(instance).await.map_err(Failure::into_error)?;
+    async fn open_proven(
+        &self,
+        instance: &Instance,
+        deadline: Instant,
+    ) -> Result<(Client, PostgresDriver), Error> {
+        let opened = self.open(instance, deadline).await?;
         let asked = own_word(&opened.0, self.identity_sql()).await;
         let (recovering, identity) = asked.map_err(Failure::into_error)?;
         self.check_identity(instance, identity.as_deref())?;
@@ -88,11 +94,36 @@ impl Cluster {
         Ok(opened)
     }
 
-    async fn open(&self, instance: &Instance) -> Result<(Client, PostgresDriver), Failure> {
+    /// Connects, with other credentials where those at hand are refused.
+    async fn open(
+        &self,
+        instance: &Instance,
+        deadline: Instant,
+    ) -> Result<(Client, PostgresDriver), Error> {
+        loop {
+            let login = self.login(instance, deadline).await?;
+            match self.open_with(instance, &login).await {
+                Ok(opened) => {
+                    self.login_accepted(&login);
+                    return Ok(opened);
+                }
+                Err(failure) if failure.refuses_login() => {
+                    self.login_refused(&login, failure.message())?;
+                }
+                Err(failure) => return Err(failure.into_error()),
+            }
+        }
+    }
+
+    async fn open_with(
+        &self,
+        instance: &Instance,
+        login: &Login,
+    ) -> Result<(Client, PostgresDriver), Failure> {
         let config = self.config();
         let stream = reach(instance).await?;
         prepare(&stream, config);
-        let mut settings = probe::settings(config, config.application_name());
+        let mut settings = probe::settings(config, login, config.application_name());
         if !config.options().is_empty() {
             settings.options(config.options());
         }

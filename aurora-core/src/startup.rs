@@ -69,7 +69,9 @@ fn nobody(topology: &Topology, at_deadline: bool) -> Option<Verdict> {
         return Some(failed(ErrorKind::Tls, message, instance));
     }
     // Somebody is starting, or full: that passes.
-    let passing = failures(FailureKind::NotReady).or(failures(FailureKind::TooManyConnections));
+    let passing = failures(FailureKind::NotReady)
+        .or(failures(FailureKind::TooManyConnections))
+        .or(failures(FailureKind::Credentials));
     if passing.is_some() && !at_deadline {
         return None;
     }

@@ -112,7 +112,7 @@ impl<C: Physical> AuroraConnection<C> {
             let id = instance.id();
             let text = format!("no connection to {id} before the deadline: {}", message.trim());
             let kind = match kind {
-                ErrorKind::TooManyConnections => kind,
+                ErrorKind::Credentials | ErrorKind::TooManyConnections => kind,
                 _ => ErrorKind::Deadline,
             };
             return Err(errors::from_core(&aurora_core::Error::new(kind, text).on(id)));
@@ -207,7 +207,13 @@ fn judge(
             let message = "its role is not the one it is known for".to_owned();
             Ok((Some(Complaint::WrongRole), ErrorKind::ReadOnly, message))
         }
-        NotConnected::WrongCluster(error) => Err(errors::from_core(&error)),
+        // No fault of the instance, and it may pass.
+        NotConnected::NoLogin(error) if error.kind() == ErrorKind::Credentials => {
+            Ok((None, ErrorKind::Credentials, error.message().to_owned()))
+        }
+        NotConnected::NoLogin(error) | NotConnected::WrongCluster(error) => {
+            Err(errors::from_core(&error))
+        }
         // No fault of the instance.
         NotConnected::NotPrepared(message) => is_final(
             ErrorKind::Statement,
@@ -234,8 +240,9 @@ const SESSION_LOST: &str = "the session's settings, locks, temporary tables and 
 /// server with other ones is tried until the deadline, and its words are in the error then.
 fn refusal(message: &str) -> Option<ErrorKind> {
     let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    if has(&["password authentication failed", "no pg_hba.conf entry", "no password supplied"])
-        || (has(&["FATAL:  role", "FATAL:  database"]) && has(&["does not exist"]))
+    if has(&["authentication failed for user", "no pg_hba.conf entry", "no password supplied"])
+        || (has(&["FATAL:  role", "FATAL:  database"])
+            && has(&["does not exist", "is not permitted to log in"]))
     {
         return Some(ErrorKind::Authentication);
     }

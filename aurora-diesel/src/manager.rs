@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use aurora_core::{Cluster, Config, Instance, Lease, Store};
+use aurora_core::{Cluster, Config, Instance, Lease, Login, Store};
 use diesel::backend::Backend;
 use diesel::connection::{AnsiTransactionManager, LoadConnection};
 use diesel::result::{ConnectionResult, QueryResult};
@@ -28,7 +28,7 @@ pub trait Physical:
 }
 
 pub(crate) mod sealed {
-    use super::{Cluster, ConnectionResult, Duration, Instance, QueryResult};
+    use super::{Cluster, ConnectionResult, Duration, Instance, Login, QueryResult};
 
     /// What only this crate does with a physical connection.
     pub trait Open: Sized {
@@ -37,9 +37,13 @@ pub(crate) mod sealed {
         fn open(
             cluster: &Cluster,
             instance: &Instance,
+            login: &Login,
             timeout: Duration,
             mark: u32,
         ) -> ConnectionResult<Self>;
+
+        /// Whether the server refused the login, in these words, and may take another one.
+        fn refuses_login(message: &str) -> bool;
 
         /// Asks a new connection, opened with `mark`, what is behind it.
         fn prove(
@@ -154,23 +158,46 @@ impl<C: Physical> AuroraConnectionManager<C> {
 }
 
 impl<C: Physical> Shared<C> {
+    /// Opens a physical connection within `timeout`, with other credentials where those at hand
+    /// are refused.
+    pub(crate) fn connect(
+        self: &Arc<Self>,
+        instance: &Instance,
+        timeout: Duration,
+    ) -> Result<Lease<C>, NotConnected> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let login = self.cluster.login_blocking(instance, deadline);
+            let login = login.map_err(NotConnected::NoLogin)?;
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.connect_with(instance, &login, left) {
+                Err(NotConnected::Refused(message)) if C::refuses_login(&message) => {
+                    let again = self.cluster.login_refused(&login, message.trim());
+                    again.map_err(|_| NotConnected::Refused(message))?;
+                }
+                connected => return connected,
+            }
+        }
+    }
+
     /// Opens a physical connection within `timeout`; it is checked to have the role it is used
     /// for.
     ///
     /// The blocking driver bounds the login at best, in whole seconds, and nothing of what it asks
     /// after that: a server that hangs in between would hold the caller for ever. So a thread of
     /// its own connects, and is left to itself when it takes too long.
-    pub(crate) fn connect(
+    fn connect_with(
         self: &Arc<Self>,
         instance: &Instance,
+        login: &Login,
         timeout: Duration,
     ) -> Result<Lease<C>, NotConnected> {
         let (sender, receiver) = mpsc::sync_channel(1);
-        let (shared, to) = (Arc::clone(self), instance.clone());
+        let (shared, to, login) = (Arc::clone(self), instance.clone(), login.clone());
         let connecting = thread::Builder::new().name("aurora-connect".to_owned());
         let started = connecting.spawn(move || {
             // Nobody waits any more: the connection is closed.
-            let _ = sender.send(shared.connect_here(&to, timeout));
+            let _ = sender.send(shared.connect_here(&to, &login, timeout));
         });
         if let Err(error) = started {
             return Err(NotConnected::Refused(format!("cannot start a thread: {error}")));
@@ -185,12 +212,14 @@ impl<C: Physical> Shared<C> {
     fn connect_here(
         &self,
         instance: &Instance,
+        login: &Login,
         timeout: Duration,
     ) -> Result<Lease<C>, NotConnected> {
         let breaks = instance.stats().breaks();
         let mark = self.marks.fetch_add(1, Ordering::Relaxed);
-        let mut connection = C::open(&self.cluster, instance, timeout, mark)
+        let mut connection = C::open(&self.cluster, instance, login, timeout, mark)
             .map_err(|error| NotConnected::Refused(error.to_string()))?;
+        self.cluster.login_accepted(login);
         let proof = connection
             .prove(&self.cluster, instance, mark)
             .map_err(|error| NotConnected::from_query(&error))?;
@@ -216,6 +245,8 @@ impl<C: Physical> Shared<C> {
 pub(crate) enum NotConnected {
     /// The user's `on_connect` failed on a connection that works.
     NotPrepared(String),
+    /// There is nothing to log in with.
+    NoLogin(aurora_core::Error),
     Refused(String),
     WrongCluster(aurora_core::Error),
     WrongRole,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aurora_core::{Cluster, Deadline, ErrorKind, Instance, Outcome};
+use aurora_core::{Cluster, Deadline, ErrorKind, Instance, Login, Outcome};
 use diesel::connection::{Connection, DefaultLoadingMode, LoadConnection};
 use diesel::expression::QueryMetadata;
 use diesel::migration::MigrationConnection;
@@ -35,11 +35,21 @@ impl sealed::Open for PgConnection {
     fn open(
         cluster: &Cluster,
         instance: &Instance,
+        login: &Login,
         timeout: Duration,
         mark: u32,
     ) -> ConnectionResult<Self> {
         let config = cluster.config();
-        Self::establish(&conninfo(config, instance, timeout, socket::marked(config, mark)))
+        Self::establish(&conninfo(config, instance, login, timeout, socket::marked(config, mark)))
+    }
+
+    /// libpq gives text only: the words are those of PostgreSQL's `auth_failed` (28P01, 28000),
+    /// and of its checks of the role.
+    fn refuses_login(message: &str) -> bool {
+        let has = |word: &str| message.contains(word);
+        has("authentication failed for user")
+            || has("no pg_hba.conf entry")
+            || (has("FATAL:  role") && (has("does not exist") || has("is not permitted to log in")))
     }
 
     fn prove(

@@ -69,14 +69,22 @@ impl Target {
     /// Where to connect first; `given` is what the user has told SeaORM.
     pub(crate) fn begin(&self, given: Option<PgConnectOptions>) -> PgConnectOptions {
         let base = self.base.get_or_init(|| options::base(given, self.cluster.config()));
-        self.aim().unwrap_or_else(|| base.clone())
+        self.aim().unwrap_or_else(|| self.with_any_login(base.clone()))
     }
 
     /// Where to connect next.
     fn aim(&self) -> Option<PgConnectOptions> {
         let topology = self.cluster.snapshot();
         let instance = self.cluster.route(&topology, self.need())?;
-        Some(options::at(self.base.get()?.clone(), self.cluster.config(), instance))
+        let options = options::at(self.base.get()?.clone(), self.cluster.config(), instance);
+        Some(options::with_login(options, &self.cluster.login_now(instance)?))
+    }
+
+    /// Without an instance to connect to, the fixed login, if there is one.
+    fn with_any_login(&self, base: PgConnectOptions) -> PgConnectOptions {
+        let topology = self.cluster.snapshot();
+        let login = topology.instances().first().and_then(|any| self.cluster.login_now(any));
+        login.map_or(base.clone(), |login| options::with_login(base, &login))
     }
 
     /// Puts the hooks into the options of a pool.
@@ -222,6 +230,7 @@ pub(crate) async fn follow(target: Arc<Target>, pool: PgPool, mut events: Events
         let topology = target.cluster.snapshot();
         let generation = topology.generation();
         target.sockets.shut_down_lost(&topology);
+        let login_changed = target.cluster.login_changed();
         if let Some(options) = target.aim() {
             pool.set_connect_options(options);
         }
@@ -230,6 +239,7 @@ pub(crate) async fn follow(target: Arc<Target>, pool: PgPool, mut events: Events
             _ = target.cluster.wait_beyond(generation, Instant::now() + PATIENCE) => {}
             event = events.next() => if event.is_none() { return },
             () = target.opened.notified() => {}
+            () = login_changed => {}
             () = &mut closed => return,
         }
     }

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use aurora_core::{Config, Instance, RootCertificates, TlsMode};
+use aurora_core::{Config, Instance, Login, RootCertificates, TlsMode};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-/// Everything but the address; `given` is what SeaORM has made of the user's own options.
+/// Everything but the address and the login; `given` is what SeaORM has made of the user's own options.
 pub(crate) fn base(given: Option<PgConnectOptions>, config: &Config) -> PgConnectOptions {
     let application = given.as_ref().and_then(|given| given.get_application_name());
     let application = application.unwrap_or(config.application_name()).to_owned();
@@ -17,17 +17,22 @@ pub(crate) fn base(given: Option<PgConnectOptions>, config: &Config) -> PgConnec
         }
     };
     options = options
-        .username(config.user())
         .database(config.database())
         .application_name(&application)
         .ssl_mode(ssl_mode(config));
-    if let Some(password) = config.password() {
-        options = options.password(password.expose());
-    }
     if let RootCertificates::File(path) = config.sslrootcert() {
         options = options.ssl_root_cert(path);
     }
     options
+}
+
+/// The user and the password.
+pub(crate) fn with_login(base: PgConnectOptions, login: &Login) -> PgConnectOptions {
+    let base = base.username(login.user());
+    match login.password() {
+        Some(password) => base.password(password.expose()),
+        None => base,
+    }
 }
 
 /// The address: the one at which the monitor reached the instance, unless the certificate must

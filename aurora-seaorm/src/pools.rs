@@ -177,7 +177,7 @@ impl Pools {
     ) -> Result<Option<Lease<Physical>>, Error> {
         let is_cut = deadline.cuts_connect(self.cluster.config());
         let until = Instant::now() + deadline.to_connect(self.cluster.config());
-        let failure = match timeout_at(until.into(), self.open(instance)).await {
+        let failure = match timeout_at(until.into(), self.open(instance, until)).await {
             Ok(Ok(lease)) => {
                 permit.opened();
                 // What happened meanwhile may have made it one of an instance that is out of use.
@@ -194,6 +194,7 @@ impl Pools {
         };
         let (kind, message) = match failure {
             NotConnected::Final(error) => return Err(error),
+            NotConnected::NoLogin(message) => (ErrorKind::Credentials, message),
             NotConnected::Full(message) => (ErrorKind::TooManyConnections, message),
             NotConnected::Unreachable(message) => {
                 self.complain(instance, Complaint::ConnectionLost, &message);
@@ -208,7 +209,7 @@ impl Pools {
         permit.failed(kind);
         if deadline.has_passed() {
             let kind = match kind {
-                ErrorKind::TooManyConnections => kind,
+                ErrorKind::Credentials | ErrorKind::TooManyConnections => kind,
                 _ => ErrorKind::Deadline,
             };
             let text = format!("no connection before the deadline: {message}");
@@ -221,12 +222,41 @@ impl Pools {
         self.cluster.complain(instance.id(), instance.epoch(), complaint, message);
     }
 
+    /// Logs in, with other credentials where those at hand are refused.
+    async fn log_in(
+        &self,
+        instance: &Instance,
+        deadline: Instant,
+    ) -> Result<PgConnection, NotConnected> {
+        loop {
+            let login = self.cluster.login(instance, deadline).await;
+            let login = login.map_err(NotConnected::no_login)?;
+            let options = options::at(self.base.clone(), self.cluster.config(), instance);
+            let options = options::with_login(options, &login);
+            let error = match PgConnection::connect_with(&options).await {
+                Ok(connection) => {
+                    self.cluster.login_accepted(&login);
+                    return Ok(connection);
+                }
+                Err(error) => error,
+            };
+            if !refuses_login(&error) {
+                return Err(NotConnected::of(error, instance));
+            }
+            let again = self.cluster.login_refused(&login, &errors::driver_message(&error));
+            again.map_err(|_| NotConnected::of(error, instance))?;
+        }
+    }
+
     /// Opens a connection and proves the role of the instance.
-    async fn open(&self, instance: &Instance) -> Result<Lease<Physical>, NotConnected> {
+    async fn open(
+        &self,
+        instance: &Instance,
+        deadline: Instant,
+    ) -> Result<Lease<Physical>, NotConnected> {
         let breaks = instance.stats().breaks();
-        let options = options::at(self.base.clone(), self.cluster.config(), instance);
         let refused = |error: sqlx::Error| NotConnected::of(error, instance);
-        let mut connection = PgConnection::connect_with(&options).await.map_err(refused)?;
+        let mut connection = self.log_in(instance, deadline).await?;
         let asked = own_word(&mut connection, self.cluster.identity_sql()).await;
         let (is_writer, identity) = asked.map_err(refused)?;
         let own = self.cluster.check_identity(instance, identity.as_deref());
@@ -267,6 +297,13 @@ async fn own_word(
     Ok((!row.try_get::<bool, _>(0)?, row.try_get(1)?))
 }
 
+/// Whether the server did not let us in, and may take another login. Codes: PostgreSQL
+/// documentation, appendix A, class 28.
+fn refuses_login(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    matches!(code.as_deref(), Some("28P01" | "28000"))
+}
+
 /// Why there is no new connection.
 #[derive(Debug)]
 enum NotConnected {
@@ -274,11 +311,20 @@ enum NotConnected {
     Final(Error),
     /// The server has no slot left: no fault of it that the monitor should look at.
     Full(String),
+    /// There is nothing to log in with yet.
+    NoLogin(String),
     Unreachable(String),
     WrongRole,
 }
 
 impl NotConnected {
+    fn no_login(error: Error) -> Self {
+        match error.kind() {
+            ErrorKind::Credentials => Self::NoLogin(error.message().to_owned()),
+            _ => Self::Final(error),
+        }
+    }
+
     /// Codes: PostgreSQL documentation, appendix A.
     fn of(error: sqlx::Error, instance: &Instance) -> Self {
         let message = errors::driver_message(&error);

@@ -4,6 +4,7 @@ mod adapter;
 mod deadline;
 mod identity;
 mod instance;
+mod login;
 mod resolve;
 mod turn;
 
@@ -20,7 +21,8 @@ pub use self::deadline::Deadline;
 pub use self::instance::InstanceHandle;
 pub use self::turn::Turn;
 use crate::background::Background;
-use crate::config::{Config, UnknownFunctions};
+use crate::config::{Address, Config, UnknownFunctions};
+use crate::credentials::Keyring;
 use crate::driver::{self, Command, Shared};
 use crate::error::{Error, ErrorKind};
 use crate::event::Events;
@@ -64,6 +66,7 @@ struct Inner {
     statements: StatementCache,
     rules: Rules,
     tls: Arc<Tls>,
+    keyring: Arc<Keyring>,
     names: Names,
     /// Where those wait who ask what became of a transaction; nothing is ever kept in it.
     questions: Arc<Store<()>>,
@@ -92,9 +95,11 @@ impl Cluster {
     ///
     /// At once, when no instance can be reached ([`ErrorKind::ConnectionLost`]), the server
     /// refuses the credentials ([`ErrorKind::Authentication`]) or a privilege is missing
-    /// ([`ErrorKind::Privilege`]), or the addresses belong to different clusters
+    /// ([`ErrorKind::Privilege`]), who provides the credentials has none
+    /// ([`ErrorKind::Configuration`]), or the addresses belong to different clusters
     /// ([`ErrorKind::WrongCluster`]); after `connect_timeout`, when no instance is the writer
-    /// ([`ErrorKind::NoWriter`]).
+    /// ([`ErrorKind::NoWriter`]); after `failover_timeout`, when who provides the credentials does
+    /// not answer ([`ErrorKind::Credentials`]).
     ///
     /// # Cancel safety
     ///
@@ -115,7 +120,12 @@ impl Cluster {
     ///
     /// See [`Cluster::connect`].
     pub async fn connect_with(config: Config, policy: Box<dyn Policy>) -> Result<Self, Error> {
-        let (cluster, deadline) = Self::start(config, policy)?;
+        let (background, keyring) = prepare(&config)?;
+        let first = first_login(&config);
+        if let Some((address, deadline)) = first {
+            keyring.login(address, deadline).await?;
+        }
+        let (cluster, deadline) = Self::start(config, policy, background, keyring)?;
         let ready = cluster
             .wait(cluster.changed(), deadline, |topology| startup::verdict(topology, false))
             .await;
@@ -139,7 +149,11 @@ impl Cluster {
     ///
     /// See [`Cluster::connect`].
     pub fn connect_blocking_with(config: Config, policy: Box<dyn Policy>) -> Result<Self, Error> {
-        let (cluster, deadline) = Self::start(config, policy)?;
+        let (background, keyring) = prepare(&config)?;
+        if let Some((address, deadline)) = first_login(&config) {
+            keyring.login_blocking(address, deadline)?;
+        }
+        let (cluster, deadline) = Self::start(config, policy, background, keyring)?;
         let ready = cluster.wait_blocking(cluster.changed(), deadline, |topology| {
             startup::verdict(topology, false)
         });
@@ -147,10 +161,14 @@ impl Cluster {
     }
 
     /// Starts monitoring; also says until when the first answers may take.
-    fn start(config: Config, policy: Box<dyn Policy>) -> Result<(Self, Instant), Error> {
-        let prober = Prober::new(config.clone())?;
+    fn start(
+        config: Config,
+        policy: Box<dyn Policy>,
+        background: Arc<Background>,
+        keyring: Arc<Keyring>,
+    ) -> Result<(Self, Instant), Error> {
+        let prober = Prober::new(config.clone(), Arc::clone(&keyring))?;
         let (tls, names) = (prober.tls(), prober.names().clone());
-        let background = Background::shared()?;
         let now = Instant::now();
         let engine = driver::engine(&config, now);
         let (commands, receiver) = mpsc::unbounded_channel();
@@ -168,6 +186,7 @@ impl Cluster {
             statements: StatementCache::new(SqlDialect::Postgres, CACHED_STATEMENTS),
             rules,
             tls,
+            keyring,
             names,
             no_reader: AtomicU64::new(0),
             not_fresh: AtomicU64::new(0),
@@ -272,6 +291,20 @@ impl Cluster {
     pub fn close(&self) {
         let _ = self.0.shared.commands.send(Command::Close);
     }
+}
+
+/// What a cluster needs before it begins.
+fn prepare(config: &Config) -> Result<(Arc<Background>, Arc<Keyring>), Error> {
+    let background = Background::shared()?;
+    let keyring = Keyring::new(config, background.handle().clone());
+    Ok((background, keyring))
+}
+
+/// Where the first login will be, and how long its credentials are waited for. They are fetched
+/// before anything else, so that no instance seems silent that was not asked.
+fn first_login(config: &Config) -> Option<(&Address, Instant)> {
+    let deadline = Instant::now() + config.failover_timeout().max(config.connect_timeout());
+    config.addresses().first().map(|address| (address, deadline))
 }
 
 fn writer_id(topology: &Arc<Topology>) -> Option<InstanceId> {

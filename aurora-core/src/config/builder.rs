@@ -8,6 +8,7 @@ use super::options::{OPTIONS, Settings};
 use super::problems::Problems;
 use super::secret::Secret;
 use super::{Config, Inner, env, table, url, validate};
+use crate::credentials::CredentialsProvider;
 use crate::error::Error;
 use crate::names::Resolve;
 
@@ -38,6 +39,7 @@ pub struct ConfigBuilder {
     pub(super) password: Option<Secret>,
     pub(super) database: Option<String>,
     pub(super) settings: Settings,
+    pub(super) credentials: Option<Arc<dyn CredentialsProvider>>,
     resolver: Option<Arc<dyn Resolve>>,
     pub(super) problems: Problems,
     /// A URL was given whose parts could not be told apart; that they are missing is no news.
@@ -101,6 +103,13 @@ impl ConfigBuilder {
         self
     }
 
+    /// Who provides the credentials, for passwords that change; see [`CredentialsProvider`].
+    /// Default: nobody, the password is fixed.
+    pub fn credentials(mut self, provider: impl CredentialsProvider) -> Self {
+        self.credentials = Some(Arc::new(provider));
+        self
+    }
+
     /// The name of the database; there is no default.
     pub fn database(mut self, database: impl Into<String>) -> Self {
         self.database = Some(database.into());
@@ -139,6 +148,7 @@ impl ConfigBuilder {
             user: self.user.unwrap_or_default(),
             password: self.password,
             database: self.database.unwrap_or_default(),
+            credentials: self.credentials,
             resolver: self.resolver,
             given: self.settings,
             values,
@@ -159,6 +169,7 @@ impl fmt::Debug for ConfigBuilder {
             .field("user", &self.user)
             .field("password", &self.password)
             .field("database", &self.database)
+            .field("credentials", &self.credentials.as_ref().map(|source| source.describe()))
             .field("has_resolver", &self.resolver.is_some())
             .field("options", &given)
             .field("problems", &self.problems)

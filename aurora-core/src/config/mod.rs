@@ -28,6 +28,7 @@ pub use choices::{
 };
 pub use secret::Secret;
 
+use crate::credentials::CredentialsProvider;
 use crate::error::Error;
 use crate::names::Resolve;
 use options::{OPTIONS, Settings, Values};
@@ -68,6 +69,7 @@ struct Inner {
     user: String,
     password: Option<Secret>,
     database: String,
+    credentials: Option<Arc<dyn CredentialsProvider>>,
     resolver: Option<Arc<dyn Resolve>>,
     given: Settings,
     values: Values,
@@ -104,7 +106,7 @@ impl Config {
         &self.0.addresses
     }
 
-    /// The user name.
+    /// The user name; empty where the credentials bring it along.
     #[must_use]
     pub fn user(&self) -> &str {
         &self.0.user
@@ -120,6 +122,11 @@ impl Config {
     #[must_use]
     pub fn database(&self) -> &str {
         &self.0.database
+    }
+
+    /// Who provides the credentials, if they are not a password.
+    pub(crate) fn credentials(&self) -> Option<Arc<dyn CredentialsProvider>> {
+        self.0.credentials.clone()
     }
 
     /// Who is asked for the addresses of host names, if not the operating system.
@@ -142,8 +149,9 @@ impl Config {
         let password =
             inner.password.as_ref().map_or(String::new(), |_| format!(":{}", Secret::REDACTED));
         let addresses: Vec<String> = inner.addresses.iter().map(Address::to_string).collect();
+        let at = if inner.user.is_empty() { "" } else { "@" };
         let mut url = format!(
-            "postgres://{}{password}@{}/{}",
+            "postgres://{}{password}{at}{}/{}",
             encode(&inner.user),
             addresses.join(","),
             encode(&inner.database)
@@ -182,6 +190,7 @@ impl fmt::Debug for Config {
             .field("addresses", &inner.addresses)
             .field("user", &inner.user)
             .field("password", &inner.password)
+            .field("credentials", &inner.credentials.as_ref().map(|source| source.describe()))
             .field("database", &inner.database);
         for option in OPTIONS {
             let text = self.shown(option.name, (option.text)(&inner.values));

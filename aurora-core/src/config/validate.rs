@@ -40,8 +40,13 @@ pub(super) fn parts(builder: &mut ConfigBuilder) {
         (&builder.user, "user", "write it in the URL, as in postgres://user@host/database"),
         (&builder.database, "database", "write it in the URL, as in postgres://user@host/database"),
     ];
+    let has_source = builder.credentials.is_some();
+    if has_source && builder.password.is_some() {
+        problems.add("a password and another source of credentials are given", "remove one");
+    }
     for (part, name, remedy) in named {
         match part.as_deref() {
+            None | Some("") if name == "user" && has_source => {}
             None | Some("") if missing => {
                 problems.add(format!("no {name} is given, and none is guessed"), remedy);
             }

@@ -10,7 +10,7 @@ mod sqlstate;
 use std::fmt;
 
 pub(crate) use self::answer::{Answer, Row};
-pub(crate) use self::sqlstate::classify_sqlstate;
+pub(crate) use self::sqlstate::{classify_sqlstate, refuses_login};
 use crate::config::DialectChoice;
 use crate::engine::Report;
 

@@ -25,6 +25,12 @@ pub(crate) fn classify_sqlstate(code: &str) -> (FailureKind, ErrorKind) {
     }
 }
 
+/// Whether a SQLSTATE says that the server does not let the user in with what it was given:
+/// invalid_password, invalid_authorization_specification (of PAM and IAM, of a role that is gone).
+pub(crate) fn refuses_login(code: &str) -> bool {
+    matches!(code, "28P01" | "28000")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -67,7 +67,9 @@ impl Engine {
         member.failure = Some(failure.kind);
         self.plan_next(index, asked_at, now);
         match failure.kind {
-            FailureKind::TooManyConnections => return self.is_full(index),
+            FailureKind::Credentials | FailureKind::TooManyConnections => {
+                return self.is_no_fault(index);
+            }
             FailureKind::Refused => {
                 if lose(&mut self.members[index], now) {
                     self.alarm_if_writer(index, now);
@@ -101,9 +103,9 @@ impl Engine {
         }
     }
 
-    /// It is alive and has no room for the monitor: back-pressure, not death. Unless it may have
-    /// restarted meanwhile, its connections go on to serve.
-    fn is_full(&mut self, index: usize) {
+    /// It is alive and has no room for the monitor, or the monitor has nothing to log in with:
+    /// that is not death. Unless it may have restarted meanwhile, its connections go on to serve.
+    fn is_no_fault(&mut self, index: usize) {
         serves(&mut self.members[index]);
     }
 

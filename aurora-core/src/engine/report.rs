@@ -65,6 +65,8 @@ pub(crate) struct ProbeFailure {
 pub(crate) enum FailureKind {
     /// The server refused the credentials.
     Authentication,
+    /// There are no credentials to log in with: the server was not asked.
+    Credentials,
     /// The server is there but starting, stopping or recovering (57P03).
     NotReady,
     /// Anything else that answered with an error.
@@ -88,7 +90,12 @@ impl FailureKind {
     pub(super) fn is_answer(self) -> bool {
         match self {
             Self::Authentication | Self::Privilege | Self::Tls | Self::TooManyConnections => true,
-            Self::NotReady | Self::Other | Self::Refused | Self::Reset | Self::Silent => false,
+            Self::Credentials
+            | Self::NotReady
+            | Self::Other
+            | Self::Refused
+            | Self::Reset
+            | Self::Silent => false,
         }
     }
 }

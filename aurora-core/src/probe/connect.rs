@@ -8,9 +8,11 @@ use tokio_postgres::tls::{MakeTlsConnect, NoTls, TlsConnect};
 
 use super::{Failure, Tls};
 use crate::config::{Address, Config, TlsMode};
+use crate::credentials::Login;
 use crate::names::reach;
 
-type Opened = (tokio_postgres::Client, JoinHandle<Result<(), tokio_postgres::Error>>, IpAddr);
+pub(super) type Opened =
+    (tokio_postgres::Client, JoinHandle<Result<(), tokio_postgres::Error>>, IpAddr);
 
 /// Connects to the one of `found`, the addresses of `address`, that lets us first. The caller holds
 /// the deadline.
@@ -18,22 +20,27 @@ pub(super) async fn connect(
     config: &Config,
     tls: &Tls,
     address: &Address,
+    login: &Login,
     found: Vec<IpAddr>,
 ) -> Result<Opened, Failure> {
     let (stream, ip) = reach(found, address.port()).await?;
     // A delayed small packet would look like a slow instance.
     let _ = stream.set_nodelay(true);
-    let settings = settings(config, &format!("{} monitor", config.application_name()));
+    let settings = settings(config, login, &format!("{} monitor", config.application_name()));
     let (client, connection) = start(&settings, tls, address, stream).await?;
     Ok((client, connection, ip))
 }
 
 /// What the server is told of every connection of ours.
-pub(crate) fn settings(config: &Config, application_name: &str) -> tokio_postgres::Config {
+pub(crate) fn settings(
+    config: &Config,
+    login: &Login,
+    application_name: &str,
+) -> tokio_postgres::Config {
     let mut settings = tokio_postgres::Config::new();
-    settings.user(config.user()).dbname(config.database());
+    settings.user(login.user()).dbname(config.database());
     settings.application_name(application_name);
-    if let Some(password) = config.password() {
+    if let Some(password) = login.password() {
         settings.password(password.expose());
     }
     settings.ssl_mode(match config.sslmode() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Address;
-use crate::dialect::{Garbage, classify_sqlstate};
+use crate::dialect::{Garbage, classify_sqlstate, refuses_login};
 use crate::engine::{FailureKind, ProbeFailure};
 use crate::error::{Error, ErrorKind, Outcome};
 
@@ -15,11 +15,13 @@ pub(crate) struct Failure {
     kind: FailureKind,
     message: String,
     is_certain: bool,
+    /// The server did not let us in: another password may help.
+    refuses_login: bool,
 }
 
 impl Failure {
     pub(crate) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), is_certain: false }
+        Self { kind, message: message.into(), is_certain: false, refuses_login: false }
     }
 
     pub(crate) fn silent(address: &Address, timeout: Duration) -> Self {
@@ -49,6 +51,7 @@ impl Failure {
             FailureKind::Refused => true,
             FailureKind::Reset => !is_new_session,
             FailureKind::Authentication
+            | FailureKind::Credentials
             | FailureKind::NotReady
             | FailureKind::Other
             | FailureKind::Privilege
@@ -56,6 +59,26 @@ impl Failure {
             | FailureKind::Tls
             | FailureKind::TooManyConnections => false,
         }
+    }
+
+    /// There is no login to be had.
+    pub(crate) fn no_login(error: &Error) -> Self {
+        let kind = match error.kind() {
+            ErrorKind::Credentials => FailureKind::Credentials,
+            // Refused for good, or never to be had.
+            _ => FailureKind::Authentication,
+        };
+        Self::new(kind, error.message()).for_certain()
+    }
+
+    /// Whether the server refused the login, and may take another one.
+    pub(crate) fn refuses_login(&self) -> bool {
+        self.refuses_login
+    }
+
+    /// What happened, in words.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 
     /// Nobody listens at the address.
@@ -71,13 +94,14 @@ impl Failure {
     /// What is wrong with the topology, when it is the statement that the server could not
     /// execute: the connection is good, and something less may be asked.
     pub(super) fn fault_of_topology(&self) -> Option<String> {
-        let Self { kind, message, is_certain: _ } = self;
+        let Self { kind, message, is_certain: _, refuses_login: _ } = self;
         match kind {
             FailureKind::Privilege => Some(format!(
                 "the topology may not be seen: {message}; GRANT EXECUTE on that function to the user of the URL"
             )),
             FailureKind::Other => Some(format!("the topology cannot be read: {message}")),
             FailureKind::Authentication
+            | FailureKind::Credentials
             | FailureKind::NotReady
             | FailureKind::Refused
             | FailureKind::Reset
@@ -96,6 +120,7 @@ impl Failure {
     pub(crate) fn into_error(self) -> Error {
         let kind = match self.kind {
             FailureKind::Authentication => ErrorKind::Authentication,
+            FailureKind::Credentials => ErrorKind::Credentials,
             FailureKind::Privilege => ErrorKind::Privilege,
             FailureKind::Tls => ErrorKind::Tls,
             FailureKind::TooManyConnections => ErrorKind::TooManyConnections,
@@ -123,8 +148,10 @@ impl From<Garbage> for Failure {
 impl From<tokio_postgres::Error> for Failure {
     fn from(error: tokio_postgres::Error) -> Self {
         if let Some(refusal) = error.as_db_error() {
-            let (kind, _) = classify_sqlstate(refusal.code().code());
-            return Self::new(kind, format!("{} ({})", refusal.message(), refusal.code().code()));
+            let code = refusal.code().code();
+            let (kind, _) = classify_sqlstate(code);
+            let failure = Self::new(kind, format!("{} ({code})", refusal.message()));
+            return Self { refuses_login: refuses_login(code), ..failure };
         }
         if error.is_closed() {
             return Self::new(FailureKind::Reset, "the connection is closed");

@@ -15,6 +15,7 @@ pub(crate) use self::connect::{settings, start};
 pub(crate) use self::failure::Failure;
 pub(crate) use self::tls::Tls;
 use crate::config::{Address, Config};
+use crate::credentials::Keyring;
 use crate::dialect::{self, Answer, Dialect};
 use crate::engine::{FailureKind, Members, Report};
 use crate::names::Names;
@@ -41,13 +42,14 @@ pub(crate) struct Prober {
     config: Config,
     tls: Arc<Tls>,
     names: Names,
+    keyring: Arc<Keyring>,
     /// How many connects from now on run into a bug.
     #[cfg(test)]
     pub(crate) bugs: Arc<std::sync::atomic::AtomicU32>,
 }
 
 impl Prober {
-    pub(crate) fn new(config: Config) -> Result<Self, crate::Error> {
+    pub(crate) fn new(config: Config, keyring: Arc<Keyring>) -> Result<Self, crate::Error> {
         let tls = Arc::new(Tls::new(config.sslmode(), config.sslrootcert())?);
         let names = Names::new(config.resolver(), config.connect_timeout() / LATE);
         #[cfg(test)]
@@ -56,6 +58,7 @@ impl Prober {
             config,
             tls,
             names,
+            keyring,
             #[cfg(test)]
             bugs,
         })
@@ -84,8 +87,7 @@ impl Prober {
         let deadline = tokio::time::Instant::now() + timeout;
         let found = self.names.resolve(address.host(), timeout).await?;
         let open = async {
-            let (client, connection, ip) =
-                connect::connect(&self.config, &self.tls, address, found).await?;
+            let (client, connection, ip) = self.log_in(address, found, deadline).await?;
             let answer = ask(&client, dialect::DETECT_SQL).await?;
             let dialect = dialect::detect(self.config.dialect(), &answer)?;
             self.names.reached(address, ip);
@@ -93,6 +95,32 @@ impl Prober {
         };
         let opened = tokio::time::timeout_at(deadline, open).await;
         opened.unwrap_or_else(|_| Err(Failure::silent(address, timeout)))
+    }
+
+    /// Connects, with other credentials where those at hand are refused.
+    async fn log_in(
+        &self,
+        address: &Address,
+        found: Vec<IpAddr>,
+        deadline: tokio::time::Instant,
+    ) -> Result<connect::Opened, Failure> {
+        loop {
+            let login = self.keyring.login(address, deadline.into_std()).await;
+            let login = login.map_err(|error| Failure::no_login(&error))?;
+            let opened =
+                connect::connect(&self.config, &self.tls, address, &login, found.clone()).await;
+            match opened {
+                Ok(opened) => {
+                    self.keyring.accepted(&login);
+                    return Ok(opened);
+                }
+                Err(failure) if failure.refuses_login() => {
+                    let again = self.keyring.refused(&login, failure.message());
+                    again.map_err(|_| failure)?;
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
     }
 
     /// The same, and asks the instance, so that it is known which server process it is.

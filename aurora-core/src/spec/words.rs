@@ -6,8 +6,9 @@ use crate::engine::{Complaint, FailureKind};
 use crate::event::Event;
 use crate::topology::{Health, Instance, InstanceId, Role};
 
-const FAILURES: [FailureKind; 9] = [
+const FAILURES: [FailureKind; 10] = [
     FailureKind::Authentication,
+    FailureKind::Credentials,
     FailureKind::NotReady,
     FailureKind::Other,
     FailureKind::Privilege,

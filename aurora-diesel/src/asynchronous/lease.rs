@@ -130,8 +130,9 @@ impl AuroraConnection {
             ErrorKind::ConnectionLost | ErrorKind::Deadline | ErrorKind::Protocol => {
                 Some(Complaint::ConnectionLost)
             }
-            // It is alive, and may have a slot again in a moment.
-            ErrorKind::TooManyConnections => None,
+            // It is alive, and may have a slot again in a moment; or there may be something to log
+            // in with.
+            ErrorKind::Credentials | ErrorKind::TooManyConnections => None,
             // No other instance would do better.
             _ => return Err(errors::from_core(&error)),
         };
@@ -144,7 +145,7 @@ impl AuroraConnection {
         }
         if deadline.has_passed() {
             let kind = match error.kind() {
-                kind @ ErrorKind::TooManyConnections => kind,
+                kind @ (ErrorKind::Credentials | ErrorKind::TooManyConnections) => kind,
                 _ => ErrorKind::Deadline,
             };
             let text = format!("no connection before the deadline: {}", error.message());

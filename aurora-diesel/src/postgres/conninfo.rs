@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aurora_core::{Config, Instance, RootCertificates, TlsMode};
+use aurora_core::{Config, Instance, Login, RootCertificates, TlsMode};
 
 /// Where distributions keep the certificates they trust. libpq knows `sslrootcert=system` only
 /// from version 16 on.
@@ -24,6 +24,7 @@ const SYSTEM_ROOTS: [&str; 4] = [
 pub(super) fn conninfo(
     config: &Config,
     instance: &Instance,
+    login: &Login,
     timeout: Duration,
     user_timeout: Duration,
 ) -> String {
@@ -38,9 +39,9 @@ pub(super) fn conninfo(
         add("hostaddr", &ip.to_string());
     }
     add("port", &instance.address().port().to_string());
-    add("user", config.user());
+    add("user", login.user());
     add("dbname", config.database());
-    if let Some(password) = config.password() {
+    if let Some(password) = login.password() {
         add("password", password.expose());
     }
     add("application_name", config.application_name());
