@@ -392,7 +392,8 @@ mod tests {
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = silent.local_addr().unwrap();
         let config = Config::from_url(&format!("postgres://app@{address}/db")).unwrap();
-        let prober = Prober::new(config.clone()).unwrap();
+        let keyring = Keyring::new(&config, tokio::runtime::Handle::current());
+        let prober = Prober::new(config.clone(), keyring).unwrap();
         let mut engine = engine(&config, Instant::now());
         let (commands, receiver) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared::new(config, engine.topology(), commands));

@@ -68,7 +68,8 @@ impl MariaDbBuilder {
         let root = home::root(account)?;
         let template = template::prepare(&root, account)?;
         let home = Home::take(&root, account, self.port)?;
-        let guard = Guard::post(&home.directory).map_err(KitError::io("post the guard"))?;
+        let guard = Guard::post(&home.directory, &home.beginning())
+            .map_err(KitError::io("post the guard"))?;
         let cluster = MariaDbCluster {
             verbs: Mutex::new(()),
             state: RwLock::new(Vec::new()),
