@@ -22,6 +22,9 @@ mod endpoint;
 mod engine;
 mod error;
 mod event;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod monitor;
 mod names;

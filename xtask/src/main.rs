@@ -5,6 +5,7 @@
 
 mod examples;
 mod faults;
+mod fuzz;
 mod mutate;
 mod packages;
 mod step;
@@ -54,6 +55,8 @@ enum Command {
     },
     /// Bring about every fault of the catalogue against every adapter, and print what became of it
     Faults(faults::Options),
+    /// Give the parsers, the classifier and the engine inputs that a fuzzer makes up
+    Fuzz(fuzz::Options),
     /// Live the simulation: a model cluster with faults, one life per seed
     #[command(disable_help_flag = true)]
     Sim {
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Command::Soak { options } => program("aurora-soak", "the soak test", options),
         Command::Mutate { filter } => mutate::run(&filter),
         Command::Faults(options) => faults::run(options),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Sim { options } => simulate(options),
         Command::Test => test::run(),
     };
