@@ -36,6 +36,10 @@ impl World {
     fn inject(&mut self, fault: Fault, server: usize, lasts: Duration) {
         match fault {
             Fault::Backend => self.break_connections(server),
+            Fault::Clock => {
+                self.servers[server].clock = self.rng.i64(-3_600_000..3_600_000);
+                self.soon(lasts, Deed::Resume { server });
+            }
             Fault::Crash | Fault::MachineLost | Fault::Hang => self.stop(fault, server, lasts),
             Fault::Cut => self.cut(server, true, true, lasts),
             Fault::HalfCut => {

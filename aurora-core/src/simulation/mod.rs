@@ -31,6 +31,7 @@ mod queue;
 mod recover;
 mod replication;
 mod server;
+mod setup;
 mod swarm;
 mod trace;
 mod wire;

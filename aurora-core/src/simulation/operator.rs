@@ -158,7 +158,8 @@ impl World {
 
     fn resume(&mut self, server: usize) {
         let me = &mut self.servers[server];
-        (me.replay_paused, me.lie, me.max_connections) = (false, None, self.swarm.max_connections);
+        (me.replay_paused, me.lie, me.clock) = (false, None, 0);
+        me.max_connections = self.swarm.max_connections;
         if me.state == State::Hung {
             me.state = State::Up;
             let (stalled, backlog) =

@@ -19,6 +19,7 @@ impl World {
             self.writes[*write].records.push((id, place));
         }
         self.records.push(record);
+        self.appended.push(self.now);
         self.feed(server);
         place + 1
     }

@@ -71,6 +71,8 @@ pub(super) struct Server {
     /// Statements that it was executing when it was hung.
     pub(super) stalled: Vec<(ConnectionId, u64, super::wire::Work)>,
     pub(super) lie: Option<Lie>,
+    /// How far its clock is ahead, or behind, in milliseconds.
+    pub(super) clock: i64,
     /// Whom it takes for the writer (Aurora's topology table).
     pub(super) knows_writer: usize,
 }
@@ -98,6 +100,7 @@ impl Server {
             backlog: Vec::new(),
             stalled: Vec::new(),
             lie: None,
+            clock: 0,
             knows_writer: 0,
         }
     }
@@ -138,13 +141,11 @@ impl World {
     pub(super) fn answer(&self, server: usize) -> Report {
         let me = &self.servers[server];
         let length = if me.writer { self.log(server).len() } else { me.replayed };
-        let behind = self.log(server).len() - length;
         let is_connected = self.streams(server);
         let is_aurora = self.swarm.kind == Kind::Aurora;
         let lag = match (me.writer, is_connected) {
             (true, _) => Some(Duration::ZERO),
-            (false, true) if behind == 0 => Some(Duration::ZERO),
-            (false, true) => Some(Duration::from_millis(10) * behind as u32),
+            (false, true) => Some(self.lag(server, length)),
             (false, false) => None,
         };
         let incarnation = match me.follows.filter(|_| is_connected) {
@@ -161,9 +162,21 @@ impl World {
             accepts_writes: me.writer && (!is_aurora || me.knows_writer == server),
             stands_still: false,
             incarnation,
-            position: Some(position(length)),
+            position: self.swarm.positions.then(|| position(length)),
             lag,
             members: if is_aurora { self.list(server) } else { self.suggest(server) },
+        }
+    }
+
+    /// How long ago the first record was written that a server does not show yet, by its own clock;
+    /// one that is behind the writer's shows no lag at all.
+    fn lag(&self, server: usize, shown: usize) -> Duration {
+        let Some(missing) = self.log(server).get(shown) else { return Duration::ZERO };
+        let lag = self.now.saturating_duration_since(self.appended[*missing]);
+        let offset = Duration::from_millis(self.servers[server].clock.unsigned_abs());
+        match self.servers[server].clock < 0 {
+            true => lag.saturating_sub(offset),
+            false => lag + offset,
         }
     }
 

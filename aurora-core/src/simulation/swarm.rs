@@ -20,6 +20,8 @@ pub(super) enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     Backend,
+    /// A server's clock is put forward or back. Only seeds that choose it have it.
+    Clock,
     Crash,
     Cut,
     Full,
@@ -39,6 +41,7 @@ pub(super) enum Fault {
     Switchover,
 }
 
+/// All but those that a seed chooses apart.
 pub(super) const FAULTS: [Fault; 18] = [
     Fault::Backend,
     Fault::Crash,
@@ -82,19 +85,29 @@ pub(super) struct Swarm {
     /// How many of a hundred messages are sent twice before they arrive.
     pub(super) loss: u8,
     pub(super) reader_fallback: bool,
+    /// Whether servers report log positions; else lag alone tells how fresh they are.
+    pub(super) positions: bool,
     pub(super) max_connections: usize,
 }
 
 impl Swarm {
     pub(super) fn new(rng: &mut fastrand::Rng) -> Self {
         let ms = Duration::from_millis;
+        // What came later to the model is drawn apart, so that older seeds keep their lives.
+        let mut later = fastrand::Rng::with_seed(!rng.clone().u64(..));
         let kinds = [Kind::Aurora, Kind::Synchronous, Kind::Synchronous, Kind::Asynchronous];
         let known = rng.usize(1..=5);
         let mut faults = FAULTS.to_vec();
         rng.shuffle(&mut faults);
         faults.truncate(known);
+        let kind = kinds[rng.usize(..kinds.len())];
+        let positions = kind != Kind::Aurora || later.u8(..4) > 0;
+        // Against a wrong clock only positions help.
+        if positions && later.u8(..4) == 0 {
+            faults.push(Fault::Clock);
+        }
         Self {
-            kind: kinds[rng.usize(..kinds.len())],
+            kind,
             servers: rng.usize(2..=5),
             clients: rng.usize(2..=6),
             faults,
@@ -109,6 +122,7 @@ impl Swarm {
             replay_delay: ms([1, 1, 30, 400][rng.usize(..4)]),
             loss: [0, 0, 1, 5][rng.usize(..4)],
             reader_fallback: rng.u8(..4) > 0,
+            positions,
             max_connections: 100,
         }
     }

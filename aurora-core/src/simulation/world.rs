@@ -1,10 +1,10 @@
 //! Everything there is in a life, and the crank that turns it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::client::{Client, Doing};
+use super::client::Client;
 use super::invariants::{Judge, Seen};
 use super::log::{Record, RecordId, Told, Write};
 use super::monitor::Monitor;
@@ -15,12 +15,11 @@ use super::swarm::{Kind, Swarm};
 use super::trace::Trace;
 use super::wire::{Back, Connection, ConnectionId, Notes, Owner, Wire};
 use super::workload::Statements;
-use super::{Report, invariants};
-use crate::config::{Config, Freshness};
+use super::{Report, invariants, setup};
+use crate::config::Config;
 use crate::engine::{Engine, Input, Output};
 use crate::policy::{self, Policy};
 use crate::ramp::Ramp;
-use crate::session::Session;
 use crate::store::Store;
 use crate::topology::{InstanceId, Topology};
 
@@ -43,6 +42,8 @@ pub(super) struct World {
     /// The one log of Aurora's storage.
     pub(super) volume: Vec<RecordId>,
     pub(super) records: Vec<Record>,
+    /// When each of them was written.
+    pub(super) appended: Vec<Instant>,
     pub(super) writes: Vec<Write>,
     /// Who is the writer by the operator's decision.
     pub(super) rightful: usize,
@@ -97,13 +98,12 @@ impl World {
         let start = Instant::now();
         let mut rng = fastrand::Rng::with_seed(seed);
         let swarm = Swarm::new(&mut rng);
-        let config = config(&swarm);
+        let config = setup::config(&swarm);
         let settings = crate::driver::settings(&config);
         let engine = Engine::new(settings, config.addresses(), rng.u64(..), start);
         let published = engine.topology();
         let count = swarm.servers;
         let path = Path { to_cut: false, back_cut: false, delay: swarm.latency };
-        let freshness = Freshness::Session;
         let mut world = Self {
             now: start,
             queue: Queue::default(),
@@ -111,6 +111,7 @@ impl World {
             servers: (0..count).map(Server::new).collect(),
             volume: Vec::new(),
             records: Vec::new(),
+            appended: Vec::new(),
             writes: Vec::new(),
             rightful: 0,
             timeline: 1,
@@ -135,7 +136,7 @@ impl World {
             config,
             ramps: HashMap::new(),
             statements: Statements::default(),
-            clients: (0..swarm.clients).map(|_| client(start, freshness)).collect(),
+            clients: (0..swarm.clients).map(|_| setup::client(start)).collect(),
             own: vec![None; swarm.clients],
             known: Vec::new(),
             frozen_until: start,
@@ -281,45 +282,4 @@ impl World {
             trace: self.trace.take(),
         }
     }
-}
-
-fn client(now: Instant, freshness: Freshness) -> Client {
-    Client {
-        session: Session::new(freshness),
-        lease: None,
-        used_at: now,
-        doing: Doing::Idle,
-        since: now,
-        serial: 0,
-        statement: None,
-        job: VecDeque::new(),
-        careless: false,
-        own_fault: false,
-        freshness,
-        pending: Vec::new(),
-        began_on: None,
-    }
-}
-
-/// The configuration of a program that uses the cluster.
-fn config(swarm: &Swarm) -> Config {
-    let hosts = match swarm.kind {
-        Kind::Aurora => "cluster.x".to_owned(),
-        Kind::Asynchronous | Kind::Synchronous => {
-            let names = (0..swarm.servers).map(|n| Server::new(n).name.to_string());
-            names.collect::<Vec<_>>().join(",")
-        }
-    };
-    let ms = |time: Duration| time.as_millis();
-    let mut url = format!(
-        "postgres://app@{hosts}/db?detection_time={}ms&failover_timeout={}ms&reader_fallback={}",
-        ms(swarm.detection),
-        ms(swarm.failover_timeout),
-        swarm.reader_fallback,
-    );
-    if swarm.kind == Kind::Aurora {
-        url.push_str("&instance_host_pattern=%3F.x");
-    }
-    let config = Config::from_url(&url);
-    config.unwrap_or_else(|error| panic!("a configuration of the simulation is wrong: {error}"))
 }

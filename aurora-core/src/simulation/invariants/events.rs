@@ -1,5 +1,5 @@
 //! Events are the difference of two snapshots: who knew the first one and heard all events since
-//! knows the last one (ARCHITECTURE, State).
+//! knows the last one (DESIGN 3: events are derived from the difference).
 
 use std::collections::BTreeMap;
 use std::time::Instant;

@@ -1,4 +1,5 @@
-//! After faults stop, service is whole within the promised time, without a restart (invariant I8):
+//! After faults stop, service is whole within the promised time, without a restart (DESIGN 5, t2 and t3;
+//! invariant I8):
 //! everybody is seen as what it is, and no statement fails that begins then.
 
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! No reconnect storm (invariant I10): an instance is asked no more often than every
+//! No reconnect storm (DESIGN 5, t2, and 7; invariant I10): an instance is asked no more often than every
 //! `failover_interval` (10 ms), and no more connections to it are begun than `connect_rate` a second
 //! (100), and eight at once.
 
