@@ -13,6 +13,8 @@
 //! of the real ones), and the steps of the adapters (`client.rs`, `connect.rs` and
 //! `recover.rs`, after the files of `aurora-diesel`).
 //!
+//! What is modelled, and where, stands in `tests/sim/README.md`, with the invariants.
+//!
 //! The adapters' steps differ from the real ones in this: a statement is counted as in flight when
 //! it ends, not while it runs; and statements never are rendered, as they all are texts.
 
@@ -33,6 +35,8 @@ mod replication;
 mod server;
 mod setup;
 mod swarm;
+#[cfg(test)]
+mod tests;
 mod trace;
 mod wire;
 mod workload;
