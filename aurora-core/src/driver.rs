@@ -163,12 +163,19 @@ pub(crate) async fn drive(
                 shared.announce(Event::MonitorRestarted { instance, reason });
                 driver.end_monitors().await;
                 engine = engine.successor(fastrand::u64(..), Instant::now());
-                // Facts for the engine that was: the new one numbers its instances anew.
+                // Facts for the engine that was: the new one numbers its instances anew. What an
+                // operator wants is told by name, and holds.
+                let mut wanted = Vec::new();
                 while let Ok(command) = commands.try_recv() {
-                    if matches!(command, Command::Close) {
-                        return shared.close();
+                    match command {
+                        Command::Close => return shared.close(),
+                        Command::Fact(input @ Input::SetOnline { .. }) => wanted.push(input),
+                        Command::Fact(_) => {}
+                        #[cfg(test)]
+                        Command::Panic => {}
                     }
                 }
+                wanted.into_iter().for_each(|input| shared.tell(input));
                 tokio::time::sleep(REST).await;
             }
         }
@@ -382,6 +389,28 @@ mod tests {
         assert_eq!(bugs_told(&heard, "a bug of the driver"), 1, "{heard:?}");
         assert_eq!(shared.restarts.load(Ordering::Relaxed), 1);
         assert!(shared.topology.load().generation() > before);
+        shared.commands.send(Command::Close).unwrap();
+        tokio::time::timeout(LIMIT, driver).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_an_operator_wants_outlives_a_bug() {
+        let (shared, mut events, driver) = driven(0);
+        heard(&mut events, is_lost).await;
+        let instance = InstanceId::from("127.0.0.1:1");
+        shared.commands.send(Command::Panic).unwrap();
+        shared.tell(Input::SetOnline { instance: instance.clone(), online: false });
+        let offline = async {
+            loop {
+                let changed = shared.changed.listen();
+                let topology = shared.topology.load_full();
+                if topology.instance(&instance).is_some_and(|instance| !instance.is_online()) {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        tokio::time::timeout(LIMIT, offline).await.unwrap();
         shared.commands.send(Command::Close).unwrap();
         tokio::time::timeout(LIMIT, driver).await.unwrap().unwrap();
     }

@@ -189,6 +189,9 @@ impl Engine {
             Input::SetOnline { instance, online } => {
                 if let Some(member) = self.members.iter_mut().find(|m| m.id == instance) {
                     member.online = online;
+                } else if online {
+                    // Out of use since before this engine was there, and not found again yet.
+                    self.kept_offline.remove(&instance);
                 }
             }
             Input::Tick => {}

@@ -134,10 +134,11 @@ impl Queue {
         self.heap.push(Reverse(Entry { at, due: at, sequence: self.sequence, event }));
     }
 
-    /// Facts, and what monitors wait for, are forgotten.
+    /// Facts, but for what an operator wants, and what monitors wait for, are forgotten.
     pub(super) fn forget_facts(&mut self) {
-        self.heap.retain(|Reverse(entry)| {
-            !matches!(entry.event, Event::Fact(_) | Event::Hedge { .. } | Event::NoName { .. })
+        self.heap.retain(|Reverse(entry)| match &entry.event {
+            Event::Fact(input) => matches!(input, Input::SetOnline { .. }),
+            other => !matches!(other, Event::Hedge { .. } | Event::NoName { .. }),
         });
     }
 
