@@ -23,9 +23,8 @@ impl Engine {
         match (report.incarnation, self.highest_incarnation) {
             (Some(own), Some(ours)) if own == ours => History::Same,
             (Some(_), _) => History::Other,
-            (None, None) => History::Same,
             (None, Some(_)) if report.lag.is_none() || self.has_switched => History::Unknown,
-            (None, Some(_)) => History::Same,
+            (None, _) => History::Same,
         }
     }
 
