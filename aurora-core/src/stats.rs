@@ -11,10 +11,11 @@ use crate::gate::Gate;
 #[derive(Debug)]
 #[repr(align(128))]
 pub struct InstanceStats {
+    /// Statements begun; those that have not ended are in flight.
+    begun: AtomicU64,
     queries: AtomicU64,
     writes: AtomicU64,
     errors: AtomicU64,
-    in_flight: AtomicU64,
     connections: AtomicU64,
     connects: AtomicU64,
     failed_connects: AtomicU64,
@@ -42,10 +43,10 @@ impl InstanceStats {
     pub(crate) fn new(now: Instant) -> Self {
         let zero = AtomicU64::default;
         Self {
+            begun: zero(),
             queries: zero(),
             writes: zero(),
             errors: zero(),
-            in_flight: zero(),
             connections: zero(),
             connects: zero(),
             failed_connects: zero(),
@@ -80,7 +81,7 @@ impl InstanceStats {
 
     /// Counts the start of a statement that began at `now`.
     pub fn start(&self, now: Instant) -> InFlight<'_> {
-        self.in_flight.fetch_add(1, Relaxed);
+        self.begun.fetch_add(1, Relaxed);
         InFlight { stats: self, started: now, succeeded: false }
     }
 
@@ -133,7 +134,10 @@ impl InstanceStats {
     /// Statements running now.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
-        self.in_flight.load(Relaxed)
+        // Those that have ended are read first: so one that ends meanwhile does not make it less
+        // than nothing, and where another order is seen it is nothing.
+        let ended = self.queries.load(Relaxed);
+        self.begun.load(Relaxed).saturating_sub(ended)
     }
 
     /// Physical connections open now, the monitor's own not counted.
@@ -184,7 +188,6 @@ impl InFlight<'_> {
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.stats.in_flight.fetch_sub(1, Relaxed);
         self.stats.queries.fetch_add(1, Relaxed);
         if !self.succeeded {
             self.stats.errors.fetch_add(1, Relaxed);

@@ -126,6 +126,12 @@ impl<C> Lease<C> {
         &self.open.0
     }
 
+    /// The connection, and the counters of its instance: for a statement that is counted while it
+    /// runs.
+    pub fn counted(&mut self) -> (&mut C, &InstanceStats) {
+        (&mut self.connection, &self.open.0)
+    }
+
     /// Notes that a statement succeeded on it which began when its instance counted that many
     /// breaks: they did not concern this connection.
     pub fn prove(&mut self, breaks: u64) {
@@ -256,9 +262,9 @@ impl<C> Store<C> {
     }
 
     fn is_old(&self, idle: &Idle<C>, now: Instant) -> bool {
-        let age = now.saturating_duration_since(idle.lease.opened_at);
-        now.saturating_duration_since(idle.since) >= self.idle_timeout
-            || self.max_lifetime.is_some_and(|limit| age >= limit)
+        let passed = |since: Instant, limit| since.checked_add(limit).is_some_and(|at| at <= now);
+        passed(idle.since, self.idle_timeout)
+            || self.max_lifetime.is_some_and(|limit| passed(idle.lease.opened_at, limit))
     }
 
     // A panic while the lock is held (allocation) leaves shelves that are still shelves.

@@ -14,6 +14,10 @@ pub struct RoundRobin {
 
 impl Policy for RoundRobin {
     fn pick<'a>(&self, candidates: Candidates<'a>) -> &'a Instance {
+        // A counter that all threads share is dearer than all the rest.
+        if candidates.len() == 1 {
+            return candidates.at(0);
+        }
         let turn = self.turn.fetch_add(1, Relaxed) % candidates.len();
         // Where every reader is a candidate their turns are 0, 1, 2 …; where some are missing, what
         // counts is how many candidates come before by name, or one would never have its turn.
