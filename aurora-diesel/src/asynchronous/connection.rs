@@ -1,6 +1,7 @@
 //! [`AuroraConnection`]: a logical session, usable wherever diesel-async expects a connection.
 
 use std::fmt;
+use std::future::ready;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -172,9 +173,16 @@ impl AuroraConnection {
     /// back with its connection, session state is gone, and the session can be used again.
     pub fn reset(&mut self) {
         self.heal();
+        self.give_everything_back();
+    }
+
+    fn give_everything_back(&mut self) {
         self.release();
         self.session.reset();
-        self.manager = AnsiTransactionManager::default();
+        // A new one has to be allocated, and most sessions have begun no transaction.
+        if self.depth() > 0 || AnsiTransactionManager::is_broken_transaction_manager(self) {
+            self.manager = AnsiTransactionManager::default();
+        }
     }
 
     /// Check-in: the session gives everything back and is as new, except for a test transaction,
@@ -185,7 +193,7 @@ impl AuroraConnection {
             && self.depth() > 0
             && !AnsiTransactionManager::is_broken_transaction_manager(self);
         if !is_test_transaction {
-            self.reset();
+            self.give_everything_back();
         }
     }
 
@@ -236,7 +244,7 @@ impl SimpleAsyncConnection for AuroraConnection {
             )
         );
         let in_transaction = self.session.in_transaction();
-        let result = self.run(Statement { classification, work: Work::Batch(query) }).await;
+        let result = self.run(&mut Statement { classification, work: Work::Batch(query) }).await;
         match result {
             Ok(_) => Ok(()),
             // The connection broke under the ROLLBACK, which comes to the same.
@@ -264,12 +272,14 @@ impl AsyncConnectionCore for AuroraConnection {
         T: AsQuery + 'query,
         T::Query: QueryFragment<Pg> + QueryId + 'query,
     {
-        let collected = self.collect(&source.as_query());
-        let load = load_of::<T::Query>();
+        let (classification, query) = match self.collect(&source.as_query()) {
+            Ok(collected) => collected,
+            Err(error) => return Box::pin(ready(Err(error))),
+        };
+        let work = Work::Load(query, load_of::<T::Query>());
+        let mut statement = Statement { classification, work };
         Box::pin(async move {
-            let (classification, query) = collected?;
-            let statement = Statement { classification, work: Work::Load(query, load) };
-            match self.run(statement).await? {
+            match self.run(&mut statement).await? {
                 Done::Rows { ahead, rest } => Ok(Rows::new(ahead, rest, self, classification)),
                 Done::Batch | Done::Count(_) => Err(Error::NotFound),
             }
@@ -283,12 +293,14 @@ impl AsyncConnectionCore for AuroraConnection {
     where
         T: QueryFragment<Pg> + QueryId + 'query,
     {
-        let collected = self.collect(&source);
-        let count = count_of::<T>();
+        let (classification, query) = match self.collect(&source) {
+            Ok(collected) => collected,
+            Err(error) => return Box::pin(ready(Err(error))),
+        };
+        let work = Work::Count(query, count_of::<T>());
+        let mut statement = Statement { classification, work };
         Box::pin(async move {
-            let (classification, query) = collected?;
-            let statement = Statement { classification, work: Work::Count(query, count) };
-            match self.run(statement).await? {
+            match self.run(&mut statement).await? {
                 Done::Count(count) => Ok(count),
                 Done::Batch | Done::Rows { .. } => Err(Error::NotFound),
             }

@@ -1,6 +1,5 @@
 //! Which physical connection serves the next statement.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use aurora_core::{
@@ -58,23 +57,24 @@ impl AuroraConnection {
 
     /// Leases what is there, without waiting and without counting references.
     fn lease_idle(&mut self, need: Need, now: Instant) -> Found {
-        let shared = Arc::clone(&self.shared);
-        let topology = shared.cluster.snapshot();
-        let Some(instance) = shared.cluster.route(&topology, need) else {
+        let topology = self.shared.cluster.snapshot();
+        let Some(instance) = self.shared.cluster.route(&topology, need) else {
             self.release();
             return Found::Nobody;
         };
-        let is_usable = |lease: &Lease<Physical>| lease.is_current(instance) && !lease.is_closed();
-        if self.is_clean() && self.lease.as_ref().is_some_and(is_usable) {
-            return Found::Leased;
+        if let Some(lease) = &self.lease {
+            if lease.is_current(instance) && !lease.is_closed() && self.is_clean() {
+                return Found::Leased;
+            }
+            self.release();
         }
-        self.release();
-        let other = || shared.cluster.elsewhere(&topology, need, instance);
-        let lease = match take_open(&shared, instance, now) {
+        let shared = &*self.shared;
+        let lease = match take_open(shared, instance, now) {
             Some(lease) => lease,
             None => {
-                let instance = other().unwrap_or(instance);
-                match take_open(&shared, instance, now) {
+                let other = shared.cluster.elsewhere(&topology, need, instance);
+                let instance = other.unwrap_or(instance);
+                match take_open(shared, instance, now) {
                     Some(lease) => lease,
                     None => return Found::Unconnected(Box::new(instance.clone())),
                 }

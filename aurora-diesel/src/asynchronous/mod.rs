@@ -36,10 +36,12 @@
 //!
 //! [`AsyncPgConnection`]: diesel_async::AsyncPgConnection
 
+mod ahead;
 mod builder;
 mod collect;
 mod connection;
 mod interrupt;
+mod kept;
 mod lease;
 mod manager;
 mod physical;

@@ -1,6 +1,5 @@
 //! The physical connection: diesel-async's, and the task that drives it.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::time::Instant;
 
@@ -15,7 +14,8 @@ use futures_core::stream::BoxStream;
 use futures_util::StreamExt as _;
 use tokio::task::AbortHandle;
 
-use super::collect::{Collected, Load};
+use super::ahead::Ahead;
+use super::collect::{Collected, Load, Values};
 use super::statement::{Statement, Work};
 use super::types::Types;
 
@@ -36,7 +36,7 @@ pub(crate) enum Done {
     Batch,
     Count(usize),
     Rows {
-        ahead: VecDeque<PgRow>,
+        ahead: Ahead<PgRow>,
         /// What is still to come.
         rest: Option<PgRows>,
     },
@@ -81,16 +81,15 @@ impl Physical {
     }
 
     /// Runs the statement.
-    pub(crate) async fn perform(&mut self, statement: &Statement<'_>) -> QueryResult<Done> {
-        match &statement.work {
+    pub(crate) async fn perform(&mut self, statement: &mut Statement<'_>) -> QueryResult<Done> {
+        match &mut statement.work {
             Work::Batch(sql) => {
-                self.connection.batch_execute(sql).await?;
+                Box::pin(self.connection.batch_execute(sql)).await?;
                 Ok(Done::Batch)
             }
             Work::Count(query, count) => {
-                let resolved = self.types.resolve(query, &mut self.connection).await?;
-                let query = resolved.as_ref().unwrap_or(query);
-                Ok(Done::Count(count(query, &mut self.connection).await?))
+                let values = self.values_of(query).await?;
+                Ok(Done::Count(count(query, values, &mut self.connection).await?))
             }
             Work::Load(query, load) => self.load(query, *load, &statement.classification).await,
         }
@@ -101,7 +100,7 @@ impl Physical {
     /// over when its row is delivered, and before that it can be run again.
     async fn load(
         &mut self,
-        query: &Collected,
+        query: &mut Collected,
         load: Load,
         classification: &Classification,
     ) -> QueryResult<Done> {
@@ -109,9 +108,9 @@ impl Physical {
             Verdict::Read | Verdict::Lock => 2,
             Verdict::Session | Verdict::Transaction(_) | Verdict::Write => usize::MAX,
         };
-        let resolved = self.types.resolve(query, &mut self.connection).await?;
-        let mut rows = load(resolved.as_ref().unwrap_or(query), &mut self.connection).await?;
-        let mut ahead = VecDeque::new();
+        let values = self.values_of(query).await?;
+        let mut rows = load(query, values, &mut self.connection).await?;
+        let mut ahead = Ahead::default();
         while ahead.len() < enough {
             match rows.next().await {
                 Some(row) => ahead.push_back(row?),
@@ -119,6 +118,17 @@ impl Physical {
             }
         }
         Ok(Done::Rows { ahead, rest: Some(rows) })
+    }
+
+    /// The values of the query, with the numbers of the user's own types filled in.
+    async fn values_of(&mut self, query: &mut Collected) -> QueryResult<Values> {
+        let values = query.take_values();
+        match query.custom() {
+            None => Ok(values),
+            Some(custom) => {
+                Box::pin(self.types.resolve(custom, values, &mut self.connection)).await
+            }
+        }
     }
 
     /// Asks the connection how it is.

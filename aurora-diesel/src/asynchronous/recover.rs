@@ -1,6 +1,5 @@
 //! Running a statement, and recovering where that is safe.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use aurora_core::session::{Failure, Place, Recovery, Step, Trouble};
@@ -27,7 +26,7 @@ struct Failed {
 /// statement is allocated, and has the size of the largest thing it may have to wait for.
 impl AuroraConnection {
     /// Runs a statement where it belongs, and recovers where that is safe.
-    pub(crate) async fn run(&mut self, mut statement: Statement<'_>) -> QueryResult<Done> {
+    pub(crate) async fn run(&mut self, statement: &mut Statement<'_>) -> QueryResult<Done> {
         self.heal();
         if self.leftover().is_some() {
             Box::pin(self.finish_leftover()).await;
@@ -39,17 +38,21 @@ impl AuroraConnection {
         loop {
             self.acquire(need, deadline).await?;
             let began = if recovery.is_first_attempt() { deadline.began() } else { Instant::now() };
-            match self.attempt(&statement, began).await {
+            match self.attempt(statement, began).await {
                 Ok(done) => return Ok(done),
                 Err(failed) => {
-                    let step = self.judge(&failed, &statement, need, deadline, &mut recovery);
-                    need = Box::pin(self.take(step, failed, &mut statement, deadline)).await?;
+                    let step = self.judge(&failed, statement, need, deadline, &mut recovery);
+                    need = Box::pin(self.take(step, failed, statement, deadline)).await?;
                 }
             }
         }
     }
 
-    async fn attempt(&mut self, statement: &Statement<'_>, began: Instant) -> Result<Done, Failed> {
+    async fn attempt(
+        &mut self,
+        statement: &mut Statement<'_>,
+        began: Instant,
+    ) -> Result<Done, Failed> {
         let classification = statement.classification;
         let Some(lease) = &mut self.lease else {
             return Err(Failed::not_sent(Error::BrokenTransactionManager));
@@ -59,18 +62,19 @@ impl AuroraConnection {
         }
         // Whoever drops this future from here on leaves the connection in the middle of something.
         self.in_flight = Some(classification);
-        let stats = Arc::clone(lease.stats());
+        let role = lease.role();
+        let (connection, stats) = lease.counted();
         if classification.verdict() == Verdict::Write {
             stats.count_write();
         }
         let running = stats.start(began);
-        match lease.perform(statement).await {
+        match connection.perform(statement).await {
             Ok(done) => {
                 let now = Instant::now();
                 running.succeeded(now);
                 self.used_at = now;
                 self.in_flight = None;
-                self.session.succeeded(&classification, lease.role(), now);
+                self.session.succeeded(&classification, role, now);
                 Ok(done)
             }
             Err(error) => {
@@ -100,7 +104,7 @@ impl AuroraConnection {
     pub(crate) async fn roll_back_aborted(&mut self) -> QueryResult<()> {
         let sql = "ROLLBACK";
         let classification = self.shared.cluster.classify(sql);
-        if self.run(Statement { classification, work: Work::Batch(sql) }).await.is_err() {
+        if self.run(&mut Statement { classification, work: Work::Batch(sql) }).await.is_err() {
             // The connection broke under it, which comes to the same.
             self.give_up_transaction();
         }

@@ -199,7 +199,7 @@ impl AuroraConnection {
                 let id = MarkerId::random().map_err(|error| errors::from_core(&error))?;
                 let sql = table.mark_sql(id);
                 let classification = cluster.classify("INSERT INTO t VALUES (1)");
-                self.run(Statement { classification, work: Work::Batch(&sql) }).await?;
+                self.run(&mut Statement { classification, work: Work::Batch(&sql) }).await?;
                 cluster.note_marker(table);
                 Ok(Evidence::Marker(table.clone(), id))
             }
@@ -210,7 +210,8 @@ impl AuroraConnection {
             _ => {
                 if self.session.is_troubled() {
                     let classification = cluster.classify("SELECT 1");
-                    self.run(Statement { classification, work: Work::Batch("SELECT 1") }).await?;
+                    self.run(&mut Statement { classification, work: Work::Batch("SELECT 1") })
+                        .await?;
                 }
                 Ok(Evidence::None)
             }
@@ -222,7 +223,7 @@ impl AuroraConnection {
         let classification = self.shared.cluster.classify("SELECT 1");
         let (_, query) = self.collect(&diesel::select(txid_current_if_assigned()))?;
         let work = Work::Load(query, load_of::<diesel::dsl::select<txid_current_if_assigned>>());
-        let done = self.run(Statement { classification, work }).await?;
+        let done = self.run(&mut Statement { classification, work }).await?;
         let Done::Rows { mut ahead, rest } = done else { return Err(Error::NotFound) };
         if let Some(mut rest) = rest {
             while let Some(row) = rest.next().await {

@@ -1,6 +1,5 @@
 //! [`Rows`]: the rows of one query, as they arrive.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,6 +10,7 @@ use aurora_core::sql::{Classification, Verdict};
 use diesel::result::{DatabaseErrorKind, Error, QueryResult};
 use futures_core::Stream;
 
+use super::ahead::Ahead;
 use super::connection::AuroraConnection;
 use super::physical::{PgRow, PgRows};
 use super::recover::lost_in_the_middle;
@@ -24,7 +24,7 @@ use super::recover::lost_in_the_middle;
 /// connection, and closes the connection where it need not.
 #[must_use = "rows do nothing unless polled"]
 pub struct Rows<'conn> {
-    ahead: VecDeque<PgRow>,
+    ahead: Ahead<PgRow>,
     rest: Option<Rest<'conn>>,
     failed: Option<Error>,
 }
@@ -41,7 +41,7 @@ struct Rest<'conn> {
 
 impl<'conn> Rows<'conn> {
     pub(crate) fn new(
-        ahead: VecDeque<PgRow>,
+        ahead: Ahead<PgRow>,
         rest: Option<PgRows>,
         session: &'conn mut AuroraConnection,
         classification: Classification,

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use diesel::pg::{Pg, PgMetadataLookup, PgTypeMetadata};
 use diesel::query_builder::QueryFragment;
-use diesel::query_builder::bind_collector::{MoveableBindCollector as _, RawBytesBindCollector};
+use diesel::query_builder::bind_collector::RawBytesBindCollector;
 use diesel::result::{Error, OptionalExtension as _, QueryResult};
 use diesel::sql_types::{Oid, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
@@ -73,27 +73,26 @@ fn number(bytes: &[u8]) -> Option<u32> {
 pub(crate) struct Types(HashMap<Name, (u32, u32)>);
 
 impl Types {
-    /// The query with the numbers filled in; `None` if it mentions none.
+    /// The values of a query that mentions `custom`, with the numbers filled in.
     pub(crate) async fn resolve(
         &mut self,
-        query: &super::collect::Collected,
+        custom: &CustomTypes,
+        binds: RawBytesBindCollector<Pg>,
         connection: &mut AsyncPgConnection,
-    ) -> QueryResult<Option<super::collect::Collected>> {
-        let Some(custom) = query.custom() else { return Ok(None) };
+    ) -> QueryResult<RawBytesBindCollector<Pg>> {
         let mut numbers = HashMap::new();
         for (name, stand_ins) in &custom.stand_ins {
             let found = match self.0.get(name) {
                 Some(found) => *found,
                 None => {
-                    let found = Box::pin(ask(name, connection)).await?;
+                    let found = ask(name, connection).await?;
                     self.0.insert(name.clone(), found);
                     found
                 }
             };
             numbers.extend([(stand_ins.0, found.0), (stand_ins.1, found.1)]);
         }
-        let binds = fill_in(query.binds().moveable(), &custom.places, &numbers);
-        Ok(Some(query.with_binds(binds)))
+        Ok(fill_in(binds, &custom.places, &numbers))
     }
 }
 
