@@ -72,7 +72,7 @@ impl InstanceStats {
 
     fn note_served(&self, began: Instant) {
         let elapsed = began.saturating_duration_since(self.since);
-        let nanos = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        let nanos = nanos(elapsed);
         // Two threads may overwrite each other: the next statement makes it good.
         if nanos > self.served_nanos.load(Relaxed) {
             self.served_nanos.store(nanos, Relaxed);
@@ -169,12 +169,18 @@ impl InstanceStats {
     }
 
     fn note_latency(&self, elapsed: Duration) {
-        let sample = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        let sample = nanos(elapsed);
         let old = self.latency_nanos.load(Relaxed);
         // Two threads may lose each other's sample: an average needs no more than this.
         let new = if old == 0 { sample } else { old - old / 8 + sample / 8 };
         self.latency_nanos.store(new, Relaxed);
     }
+}
+
+/// What would not fit is more than five hundred years.
+fn nanos(time: Duration) -> u64 {
+    let seconds = time.as_secs().saturating_mul(1_000_000_000);
+    seconds.saturating_add(u64::from(time.subsec_nanos()))
 }
 
 impl InFlight<'_> {

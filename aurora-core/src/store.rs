@@ -53,11 +53,13 @@ struct Idle<C> {
 /// A physical connection in somebody's hands.
 ///
 /// Dropping it closes the connection; [`Store::put`] keeps it for the next one.
+///
+/// It is a pointer, because it goes from hand to hand with every statement.
 #[must_use = "dropping a lease closes the connection"]
-pub struct Lease<C> {
-    /// On the heap: a lease goes from hand to hand with every statement, and drivers' connections
-    /// are large.
-    connection: Box<C>,
+pub struct Lease<C>(Box<Leased<C>>);
+
+struct Leased<C> {
+    connection: C,
     instance: InstanceId,
     role: Role,
     epoch: u64,
@@ -90,8 +92,8 @@ impl<C> Lease<C> {
     /// `breaks` is what [`InstanceStats::breaks`] said before the connection was opened.
     pub fn new(connection: C, instance: &Instance, breaks: u64, now: Instant) -> Self {
         instance.stats.opened();
-        Self {
-            connection: Box::new(connection),
+        Self(Box::new(Leased {
+            connection,
             instance: instance.id.clone(),
             role: instance.role,
             epoch: instance.epoch,
@@ -99,50 +101,51 @@ impl<C> Lease<C> {
             opened_at: now,
             open: Counted(Arc::clone(&instance.stats)),
             abort: None,
-        }
+        }))
     }
 
     /// The instance it leads to.
     #[must_use]
     pub fn instance(&self) -> &InstanceId {
-        &self.instance
+        &self.0.instance
     }
 
     /// The role its instance has in this epoch.
     #[must_use]
     pub fn role(&self) -> Role {
-        self.role
+        self.0.role
     }
 
     /// The epoch it was opened in.
     #[must_use]
     pub fn epoch(&self) -> u64 {
-        self.epoch
+        self.0.epoch
     }
 
     /// The counters of its instance.
     #[must_use]
     pub fn stats(&self) -> &Arc<InstanceStats> {
-        &self.open.0
+        &self.0.open.0
     }
 
     /// The connection, and the counters of its instance: for a statement that is counted while it
     /// runs.
     pub fn counted(&mut self) -> (&mut C, &InstanceStats) {
-        (&mut self.connection, &self.open.0)
+        let leased = &mut *self.0;
+        (&mut leased.connection, &leased.open.0)
     }
 
     /// Notes that a statement succeeded on it which began when its instance counted that many
     /// breaks: they did not concern this connection.
     pub fn prove(&mut self, breaks: u64) {
-        self.breaks = self.breaks.max(breaks);
+        self.0.breaks = self.0.breaks.max(breaks);
     }
 
     /// Whether the connection may serve another statement outside a transaction: it leads to
     /// this instance, in this epoch, and no connection to it has broken since.
     #[must_use]
     pub fn is_current(&self, instance: &Instance) -> bool {
-        self.instance == instance.id && self.is_current_epoch(instance.epoch)
+        self.0.instance == instance.id && self.is_current_epoch(instance.epoch)
     }
 
     /// Whether its instance is still in the epoch in which it was opened.
@@ -151,11 +154,16 @@ impl<C> Lease<C> {
     /// lost, or another one have become the writer.
     #[must_use]
     pub fn is_in_epoch(&self, topology: &Topology) -> bool {
-        topology.instance(&self.instance).is_some_and(|instance| instance.epoch == self.epoch)
+        topology.instance(self.instance()).is_some_and(|instance| instance.epoch == self.epoch())
     }
 
     fn is_current_epoch(&self, epoch: u64) -> bool {
-        self.epoch == epoch && self.breaks == self.open.0.breaks()
+        self.epoch() == epoch && !self.is_in_doubt()
+    }
+
+    /// Whether another connection to its instance has broken since this one was proven.
+    fn is_in_doubt(&self) -> bool {
+        self.0.breaks != self.stats().breaks()
     }
 }
 
@@ -163,21 +171,21 @@ impl<C> Deref for Lease<C> {
     type Target = C;
 
     fn deref(&self) -> &C {
-        &self.connection
+        &self.0.connection
     }
 }
 
 impl<C> DerefMut for Lease<C> {
     fn deref_mut(&mut self) -> &mut C {
-        &mut self.connection
+        &mut self.0.connection
     }
 }
 
 impl<C> fmt::Debug for Lease<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lease")
-            .field("instance", &self.instance)
-            .field("epoch", &self.epoch)
+            .field("instance", self.instance())
+            .field("epoch", &self.epoch())
             .finish_non_exhaustive()
     }
 }
@@ -197,11 +205,11 @@ impl<C> Store<C> {
     /// an answer on the connection: it should fail the statement at once.
     pub fn watch(&self, lease: &mut Lease<C>, abort: impl Fn() + Send + Sync + 'static) {
         let abort: Arc<Abort> = Arc::new(abort);
-        let (instance, epoch) = (lease.instance.clone(), lease.epoch);
+        let (instance, epoch) = (lease.instance().clone(), lease.epoch());
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         watched.retain(|watched| watched.abort.strong_count() > 0);
         watched.push(Watched { instance, epoch, abort: Arc::downgrade(&abort) });
-        lease.abort = Some(abort);
+        lease.0.abort = Some(abort);
     }
 
     /// Ends the connections in use whose instance is lost, or not ours any more. One that only
@@ -238,11 +246,11 @@ impl<C> Store<C> {
     /// Keeps a connection for the next one who needs it, or hands it to one who waits. The caller vouches that it is clean: in
     /// no transaction, with no session state changed.
     pub fn put(&self, lease: Lease<C>, now: Instant) {
-        if lease.breaks != lease.stats().breaks() {
+        if lease.is_in_doubt() {
             return;
         }
         let mut shelves = self.lock();
-        let shelf = shelf_for(&mut shelves, &lease.instance);
+        let shelf = shelf_for(&mut shelves, lease.instance());
         let surplus = match shelf.hand_over(lease) {
             Some(lease) if shelf.idle.len() < self.max_idle => {
                 shelf.idle.push(Idle { lease, since: now });
@@ -264,7 +272,7 @@ impl<C> Store<C> {
     fn is_old(&self, idle: &Idle<C>, now: Instant) -> bool {
         let passed = |since: Instant, limit| since.checked_add(limit).is_some_and(|at| at <= now);
         passed(idle.since, self.idle_timeout)
-            || self.max_lifetime.is_some_and(|limit| passed(idle.lease.opened_at, limit))
+            || self.max_lifetime.is_some_and(|limit| passed(idle.lease.0.opened_at, limit))
     }
 
     // A panic while the lock is held (allocation) leaves shelves that are still shelves.

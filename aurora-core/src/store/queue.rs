@@ -35,7 +35,7 @@ impl<C> Shelf<C> {
     /// Hands the connection to the first one who waits for one of its epoch; returns it if there
     /// is none.
     pub(super) fn hand_over(&mut self, lease: Lease<C>) -> Option<Lease<C>> {
-        let fits = |waiter: &Arc<Waiter<C>>| waiter.epoch == lease.epoch;
+        let fits = |waiter: &Arc<Waiter<C>>| waiter.epoch == lease.epoch();
         let Some(place) = self.waiting.iter().position(fits) else { return Some(lease) };
         if let Some(waiter) = self.waiting.remove(place) {
             *waiter.given() = Some(lease);
