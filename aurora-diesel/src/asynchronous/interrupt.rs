@@ -25,6 +25,12 @@ const FEW: usize = 64;
 impl AuroraConnection {
     /// Gets over a statement, and a transaction, whose future was dropped.
     pub(crate) fn heal(&mut self) {
+        if self.in_flight.is_some() || self.abandoned.is_set() {
+            self.heal_interrupted();
+        }
+    }
+
+    fn heal_interrupted(&mut self) {
         if let Some(interrupted) = self.in_flight.take() {
             self.heal_statement(&interrupted);
         }

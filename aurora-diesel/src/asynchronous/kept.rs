@@ -17,11 +17,12 @@ pub(crate) struct Kept {
 impl Kept {
     /// Copies `values`.
     pub(crate) fn copy_of(values: &RawBytesBindCollector<Pg>) -> Self {
-        let length = |value: &Option<Vec<u8>>| value.as_ref().map(Vec::len);
-        let lengths = values.binds.iter().map(length);
-        let heads = values.metadata.iter().cloned().zip(lengths).collect();
-        let mut bytes = Vec::with_capacity(values.binds.iter().filter_map(length).sum());
-        values.binds.iter().flatten().for_each(|value| bytes.extend_from_slice(value));
+        let mut heads = Vec::with_capacity(values.binds.len());
+        let mut bytes = Vec::with_capacity(values.binds.iter().flatten().map(Vec::len).sum());
+        for (metadata, value) in values.metadata.iter().zip(&values.binds) {
+            heads.push((metadata.clone(), value.as_ref().map(Vec::len)));
+            bytes.extend_from_slice(value.as_deref().unwrap_or_default());
+        }
         Self { heads, bytes }
     }
 

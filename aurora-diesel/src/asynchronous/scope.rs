@@ -62,13 +62,15 @@ impl Default for Abandoned {
 }
 
 impl Abandoned {
+    /// Whether one was abandoned: a look costs less than a change, and there is one before every
+    /// statement.
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Relaxed) != u32::MAX
+    }
+
     /// How many transactions are around the one that was abandoned; forgets it.
     pub(crate) fn take(&self) -> Option<u32> {
-        // A look costs less than a change, and there is one before every statement.
-        if self.0.load(Relaxed) == u32::MAX {
-            return None;
-        }
-        Some(self.0.swap(u32::MAX, Relaxed))
+        Some(self.0.swap(u32::MAX, Relaxed)).filter(|depth| *depth != u32::MAX)
     }
 }
 
