@@ -2,19 +2,19 @@
 //! verified, TLS, login, and the instance's own word on its role.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use socket2::{SockRef, TcpKeepalive};
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::cluster::Cluster;
-use crate::config::Config;
 use crate::credentials::Login;
 use crate::engine::FailureKind;
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::probe::{self, Failure};
+use crate::socket;
 use crate::topology::{Instance, Role};
 
 /// The task that drives a connection. Dropping it closes the connection at once, whatever it is
@@ -122,7 +122,9 @@ impl Cluster {
     ) -> Result<(Client, PostgresDriver), Failure> {
         let config = self.config();
         let stream = reach(instance).await?;
-        prepare(&stream, config);
+        // An operating system that refuses an option still gives a connection that works.
+        let _ = stream.set_nodelay(true);
+        socket::bound(&SockRef::from(&stream), config);
         let mut settings = probe::settings(config, login, config.application_name());
         if !config.options().is_empty() {
             settings.options(config.options());
@@ -143,27 +145,6 @@ async fn reach(instance: &Instance) -> Result<TcpStream, Failure> {
     let known = SocketAddr::new(ip, address.port());
     let failed = |error| Failure::from_io(&error, &format!("cannot connect to {known}"));
     TcpStream::connect(known).await.map_err(failed)
-}
-
-/// What bounds a statement on a host that has vanished: keepalives while it waits for an answer,
-/// the user timeout while it sends. An operating system that refuses one of these options still
-/// gives a connection that works.
-fn prepare(stream: &TcpStream, config: &Config) {
-    let _ = stream.set_nodelay(true);
-    let socket = SockRef::from(stream);
-    let idle = config.keepalive_idle();
-    if !idle.is_zero() {
-        let keepalive = TcpKeepalive::new()
-            .with_time(idle.max(Duration::from_secs(1)))
-            .with_interval(Duration::from_secs(1));
-        #[cfg(not(windows))]
-        let keepalive = keepalive.with_retries(3);
-        let _ = socket.set_tcp_keepalive(&keepalive);
-    }
-    #[cfg(any(target_os = "android", target_os = "linux"))]
-    if !config.tcp_user_timeout().is_zero() {
-        let _ = socket.set_tcp_user_timeout(Some(config.tcp_user_timeout()));
-    }
 }
 
 /// Whether the server is in recovery, and which cluster it belongs to.

@@ -13,6 +13,10 @@
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
+
+use crate::config::Config;
+
 /// A duplicate of one of the process's own TCP sockets.
 ///
 /// While it exists the connection is not closed, whatever its owner does; drop it soon, or with
@@ -48,10 +52,48 @@ impl OwnSocket {
         linux::user_timeout(&self.0)
     }
 
+    /// Has the operating system end a new connection to `peer` when nobody acknowledges what is
+    /// sent, as the options `keepalive_idle` and `tcp_user_timeout` say: for drivers that cannot be
+    /// told.
+    ///
+    /// `local_port` is the port at which the server sees the connection. Where something on the way
+    /// changes ports, all of the process's connections to `peer` are meant for which nobody has set
+    /// a time.
+    pub fn bound(peer: SocketAddr, local_port: Option<u16>, config: &Config) {
+        let mut sockets = Self::connected_to(peer);
+        if sockets.iter().any(|socket| socket.local_port() == local_port) {
+            sockets.retain(|socket| socket.local_port() == local_port);
+        } else {
+            sockets.retain(|socket| socket.user_timeout().is_none_or(|time| time.is_zero()));
+        }
+        for socket in &sockets {
+            bound(&SockRef::from(&socket.0), config);
+        }
+    }
+
     /// Ends the connection under whoever waits on it.
     pub fn shut_down(&self) {
         // It may be closed already, which comes to the same.
         let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
+/// What bounds a statement on a host that has vanished: keepalives while it waits for an answer,
+/// the user timeout while it sends. An operating system that refuses one of these options still
+/// gives a connection that works.
+pub(crate) fn bound(socket: &SockRef<'_>, config: &Config) {
+    let idle = config.keepalive_idle();
+    if !idle.is_zero() {
+        let keepalive = TcpKeepalive::new()
+            .with_time(idle.max(Duration::from_secs(1)))
+            .with_interval(Duration::from_secs(1));
+        #[cfg(not(windows))]
+        let keepalive = keepalive.with_retries(3);
+        let _ = socket.set_tcp_keepalive(&keepalive);
+    }
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    if !config.tcp_user_timeout().is_zero() {
+        let _ = socket.set_tcp_user_timeout(Some(config.tcp_user_timeout()));
     }
 }
 
@@ -159,7 +201,27 @@ mod tests {
         let ours = TcpStream::connect(server).unwrap();
         assert_eq!(the_one(server, &ours).user_timeout(), Some(Duration::ZERO));
         let timeout = Duration::from_millis(30_001);
-        socket2::SockRef::from(&ours).set_tcp_user_timeout(Some(timeout)).unwrap();
+        SockRef::from(&ours).set_tcp_user_timeout(Some(timeout)).unwrap();
         assert_eq!(the_one(server, &ours).user_timeout(), Some(timeout));
+    }
+
+    #[test]
+    fn a_new_connection_is_bounded_also_where_ports_are_changed_on_the_way() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap();
+        let [one, two] = [(); 2].map(|()| TcpStream::connect(server).unwrap());
+        let config = |time: &str| {
+            Config::from_url(&format!("postgres://app@db/app?tcp_user_timeout={time}")).unwrap()
+        };
+        let times = || [&one, &two].map(|ours| the_one(server, ours).user_timeout().unwrap());
+        let port = one.local_addr().unwrap().port();
+        OwnSocket::bound(server, Some(port), &config("2s"));
+        assert_eq!(times(), [Duration::from_secs(2), Duration::ZERO]);
+        for unknown in [None, Some(1)] {
+            OwnSocket::bound(server, unknown, &config("3s"));
+            assert_eq!(times(), [Duration::from_secs(2), Duration::from_secs(3)]);
+        }
+        let keepalive = SockRef::from(&two).keepalive().unwrap();
+        assert!(keepalive && SockRef::from(&one).keepalive().unwrap());
     }
 }

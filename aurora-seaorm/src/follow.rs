@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use crate::errors;
 use crate::options;
+use crate::pools;
 use crate::session::TaskSessions;
 use crate::sockets::Sockets;
 
@@ -152,19 +153,18 @@ impl Target {
             let ip = instance.ip().map(|ip| ip.to_string());
             ip.is_some() && ip == address
         };
+        let wanted = places(&topology, self.role, self.cluster.config().reader_fallback());
         // Behind a translation of addresses none is known, and the role has to do.
         let known = topology.instances().iter().find(|instance| of(instance));
-        let fits = match known {
-            Some(known) => places(&topology, self.role, self.cluster.config().reader_fallback())
-                .iter()
-                .any(|instance| instance.id() == known.id()),
-            None => true,
-        };
+        let fits = known.is_none_or(|known| wanted.iter().any(|place| place.id() == known.id()));
         let has_role = match self.role {
             Role::Reader => !is_writer || topology.readers().is_empty(),
             Role::Unknown | Role::Writer => is_writer,
         };
         if fits && has_role {
+            for place in known.map_or(wanted, |known| vec![known]) {
+                pools::bound(place, local_port, self.cluster.config());
+            }
             if let (Some(known), Some(port)) = (known, local_port) {
                 self.sockets.opened(known, port);
             }

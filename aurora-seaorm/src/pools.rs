@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use aurora_core::{
-    Cluster, Complaint, Deadline, Error, ErrorKind, Health, Instance, InstanceId, Lease, Need,
-    Permit, Role, Store, Turn,
+    Cluster, Complaint, Config, Deadline, Error, ErrorKind, Health, Instance, InstanceId, Lease,
+    Need, OwnSocket, Permit, Role, Store, Turn,
 };
 use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -258,7 +258,8 @@ impl Pools {
         let refused = |error: sqlx::Error| NotConnected::of(error, instance);
         let mut connection = self.log_in(instance, deadline).await?;
         let asked = own_word(&mut connection, self.cluster.identity_sql()).await;
-        let (is_writer, identity) = asked.map_err(refused)?;
+        let (is_writer, local_port, identity) = asked.map_err(refused)?;
+        bound(instance, local_port, self.cluster.config());
         let own = self.cluster.check_identity(instance, identity.as_deref());
         own.map_err(NotConnected::Final)?;
         if is_writer != (instance.role() == Role::Writer) {
@@ -287,14 +288,25 @@ impl Pools {
     }
 }
 
-/// Whether the server says that it is the writer, and which cluster it belongs to.
+/// sqlx sets no keepalive and no user timeout: a statement on a connection that something on the
+/// way has forgotten would wait for ever, on an instance that is well.
+pub(crate) fn bound(instance: &Instance, local_port: Option<u16>, config: &Config) {
+    if let Some(ip) = instance.ip() {
+        OwnSocket::bound((ip, instance.address().port()).into(), local_port, config);
+    }
+}
+
+/// Whether the server says that it is the writer, at which port it sees the connection, and which
+/// cluster it belongs to.
 async fn own_word(
     connection: &mut PgConnection,
     identity: &str,
-) -> Result<(bool, Option<String>), sqlx::Error> {
-    let question = format!("SELECT pg_catalog.pg_is_in_recovery(), {identity}");
+) -> Result<(bool, Option<u16>, Option<String>), sqlx::Error> {
+    let question =
+        format!("SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.inet_client_port(), {identity}");
     let row = sqlx::raw_sql(sqlx::AssertSqlSafe(question)).fetch_one(connection).await?;
-    Ok((!row.try_get::<bool, _>(0)?, row.try_get(1)?))
+    let port = row.try_get::<Option<i32>, _>(1)?.and_then(|port| port.try_into().ok());
+    Ok((!row.try_get::<bool, _>(0)?, port, row.try_get(2)?))
 }
 
 /// Whether the server did not let us in, and may take another login. Codes: PostgreSQL

@@ -1,8 +1,9 @@
 //! SeaORM's own connection, following the writer or the readers.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use aurora_core::OwnSocket;
 use aurora_seaorm::{AuroraConnectOptions as _, ConnectAurora as _, Role};
 use sea_orm::{
     ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend,
@@ -142,4 +143,31 @@ async fn nothing_is_left_when_the_last_handle_is_dropped() {
         test_kit::wait_until(LIMIT, || client.query_one(open, &[]).unwrap().get::<_, i64>(0) == 0)
     });
     assert!(gone.await, "connections stay open");
+}
+
+/// sqlx cannot be told, and would let a statement wait for ever on a connection that something on
+/// the way has forgotten. Behind proxies the server sees other ports.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_connection_is_bounded_by_the_operating_system() {
+    let servers = PgCluster::builder().instances(2);
+    for servers in [servers.clone(), servers.behind_proxies()] {
+        let stand = Stand::with(servers, "tcp_user_timeout=7s").await;
+        let (ip, port) = stand.kit.address(0);
+        let bounded = || {
+            let sockets = OwnSocket::connected_to((ip, port).into());
+            let times = sockets.iter().filter_map(OwnSocket::user_timeout);
+            times.filter(|time| *time == Duration::from_secs(7)).count()
+        };
+        assert_eq!(bounded(), 0);
+        stand.db.execute_unprepared("DELETE FROM items").await.unwrap();
+        // Where ports are changed the monitor's one cannot be told apart.
+        let before = bounded();
+        assert!((1..=2).contains(&before), "{before}");
+        let mut options = ConnectOptions::for_cluster(&stand.cluster, Role::Writer);
+        options.max_connections(1).sqlx_logging(false);
+        let db = Database::connect(options).await.unwrap();
+        db.execute_unprepared("DELETE FROM items").await.unwrap();
+        assert_eq!(bounded(), before + 1);
+        db.close().await.unwrap();
+    }
 }
