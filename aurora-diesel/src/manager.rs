@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,6 +15,9 @@ use diesel::result::{ConnectionResult, QueryResult};
 use crate::connection::AuroraConnection;
 use crate::intent::Refusals;
 use aurora_core::session::Trouble;
+
+/// How soon it is noticed that a connection that is being opened is of no use any more.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A connection of Diesel's own that sessions lease: [`diesel::PgConnection`].
 ///
@@ -185,7 +189,7 @@ impl<C: Physical> Shared<C> {
     ///
     /// The blocking driver bounds the login at best, in whole seconds, and nothing of what it asks
     /// after that: a server that hangs in between would hold the caller for ever. So a thread of
-    /// its own connects, and is left to itself when it takes too long.
+    /// its own connects, and is left to itself when it takes too long, or nobody wants it any more.
     fn connect_with(
         self: &Arc<Self>,
         instance: &Instance,
@@ -202,10 +206,27 @@ impl<C: Physical> Shared<C> {
         if let Err(error) = started {
             return Err(NotConnected::Refused(format!("cannot start a thread: {error}")));
         }
-        receiver.recv_timeout(timeout).unwrap_or_else(|_| {
-            let address = instance.address();
-            Err(NotConnected::Refused(format!("no connection to {address} within {timeout:?}")))
-        })
+        let end = Instant::now() + timeout;
+        while self.is_wanted(instance) {
+            let left = end.saturating_duration_since(Instant::now());
+            match receiver.recv_timeout(left.min(LOOK)) {
+                Ok(result) => return result,
+                Err(RecvTimeoutError::Timeout) if left > LOOK => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        let address = instance.address();
+        Err(NotConnected::Refused(match self.is_wanted(instance) {
+            true => format!("no connection to {address} within {timeout:?}"),
+            false => format!("no connection to {address} before it was out of use"),
+        }))
+    }
+
+    /// Whether a connection to the instance as it was then is of any use.
+    fn is_wanted(&self, instance: &Instance) -> bool {
+        let topology = self.cluster.snapshot();
+        let now = topology.instance(instance.id());
+        !self.cluster.is_closed() && now.is_some_and(|now| now.epoch() == instance.epoch())
     }
 
     /// Opens a physical connection on this thread.

@@ -167,7 +167,7 @@ impl Cluster {
 
     /// The error for a statement that found nothing to serve it.
     pub(super) fn missing(&self, missing: Missing) -> Error {
-        if self.0.shared.closed.load(Ordering::Acquire) {
+        if self.is_closed() {
             return Error::new(ErrorKind::Closed, "the cluster handle was closed");
         }
         startup::missing(&self.snapshot(), missing)

@@ -291,6 +291,12 @@ impl Cluster {
     pub fn close(&self) {
         let _ = self.0.shared.commands.send(Command::Close);
     }
+
+    /// Whether monitoring has ended: nothing is told of the instances any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.0.shared.closed.load(Ordering::Acquire)
+    }
 }
 
 /// What a cluster needs before it begins.

@@ -1,7 +1,6 @@
 //! Waiting for one's turn to open a connection.
 
 use std::num::NonZeroU32;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use event_listener::Listener as _;
@@ -106,7 +105,7 @@ impl Cluster {
         need: Need,
         until: Instant,
     ) -> Look<C> {
-        if self.0.shared.closed.load(Ordering::Acquire) {
+        if self.is_closed() {
             return Look::Done(Err(Error::new(ErrorKind::Closed, "the cluster handle was closed")));
         }
         let topology = self.snapshot();
