@@ -11,6 +11,9 @@ use crate::config::Address;
 use crate::stats::InstanceStats;
 use crate::topology::{Health, Instance, InstanceId, Role};
 
+/// How many of the last answers are remembered.
+const RECENT: usize = 4;
+
 /// Where the engine heard of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -64,6 +67,9 @@ pub(super) struct Member {
     pub(super) overdue_at: Option<Instant>,
     /// About how long an answer takes; zero before the first.
     pub(super) round_trip: Duration,
+    /// How long the last answers took, in turn; only the shortest of them was certainly not
+    /// prolonged by a standstill of our own.
+    pub(super) round_trips: [Option<Duration>; RECENT],
     /// When the last probe that it answered was asked.
     pub(super) confirmed_at: Option<Instant>,
     /// Since when one and the same session of the monitor has been seen to be unbroken.
@@ -119,6 +125,7 @@ impl Member {
             probe_asked: None,
             overdue_at: None,
             round_trip: Duration::ZERO,
+            round_trips: [None; RECENT],
             confirmed_at: None,
             watched_since: None,
             came_up: None,
@@ -149,12 +156,19 @@ impl Member {
 
     /// Learns how long an answer takes: quickly when it takes longer, slowly when it is shorter.
     pub(super) fn note_round_trip(&mut self, sample: Duration) {
+        self.round_trips.rotate_right(1);
+        self.round_trips[0] = Some(sample);
         let average = self.round_trip;
         self.round_trip = match sample > average {
             true if average.is_zero() => sample,
             true => (average + sample) / 2,
             false => average - average / 8 + sample / 8,
         };
+    }
+
+    /// The shortest time that one of the last answers took; zero before the first.
+    pub(super) fn shortest_round_trip(&self) -> Duration {
+        self.round_trips.iter().flatten().min().copied().unwrap_or_default()
     }
 
     /// Every connection opened before now is out of use.

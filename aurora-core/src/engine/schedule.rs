@@ -64,7 +64,8 @@ impl Engine {
         self.note_urgency(now);
         for index in 0..self.members.len() {
             let hurried = self.hurried(index, now);
-            let usual = self.usual(index);
+            let usual = self.usual(self.members[index].round_trip);
+            let hedge = self.usual(self.members[index].shortest_round_trip());
             let member = &mut self.members[index];
             if let Some(interval) = hurried {
                 member.next_probe = member.next_probe.min(now + interval);
@@ -83,7 +84,7 @@ impl Engine {
                 slot: member.slot,
                 address: member.address.clone(),
                 timeout: self.settings.silence,
-                hedge: usual.min(self.settings.silence / 2),
+                hedge: hedge.min(self.settings.silence / 2),
             });
         }
     }
@@ -92,8 +93,11 @@ impl Engine {
     /// the first, and the instance is suspect: one that was lost or stalled must not cost the
     /// instance its use for long, and one that is merely slow, by less than [`SLOWER`] times what
     /// it used to be, is no reason for suspicion.
-    fn usual(&self, index: usize) -> Duration {
-        (self.settings.silence / TRIES).max(self.members[index].round_trip * SLOWER)
+    ///
+    /// Other tries go by the shortest of the last answers: an average that our own standstills have
+    /// raised would leave so few tries that a stall of each condemns the instance.
+    fn usual(&self, round_trip: Duration) -> Duration {
+        (self.settings.silence / TRIES).max(round_trip * SLOWER)
     }
 
     /// The task that monitors an instance died. That says nothing about the instance.

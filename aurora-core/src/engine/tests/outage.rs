@@ -154,6 +154,36 @@ fn tries_that_stall_condemn_nobody() {
     }
 }
 
+/// All at once, for an hour: three times the usual time, a twentieth of the tries without an answer,
+/// and a program that stands still for half a second again and again.
+#[test]
+fn an_hour_of_slowness_stalls_and_standstills_condemns_nobody() {
+    let tuned = Settings { probe_interval: ms(300), silence: ms(700), ..defaults() };
+    // The tuned setting is for a network within a region.
+    for (settings, usual) in [(defaults(), ms(20)), (tuned, ms(2))] {
+        for seed in 0..3 {
+            let mut world = World::settled(settings.clone(), seed);
+            for host in ["a", "b", "c"] {
+                world.server(host).latency = usual;
+            }
+            world.advance(secs(30));
+            for host in ["a", "b", "c"] {
+                world.server(host).latency = usual * 3;
+                world.server(host).stalled = 5;
+            }
+            let hour = world.now + secs(3600);
+            while world.now < hour {
+                let pause = world.rng.u64(100..4000);
+                world.advance(ms(pause));
+                // Nothing is delivered meanwhile, and then everything at once.
+                world.now += ms(500);
+            }
+            assert!(!was_lost(&world), "{settings:?}, seed {seed}");
+            assert_eq!(world.writer(), Some("a"));
+        }
+    }
+}
+
 #[test]
 fn the_tuned_detection_takes_a_second() {
     for offset in 0..20 {
