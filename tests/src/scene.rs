@@ -83,9 +83,23 @@ impl Scene {
         block_in_place(|| self.seed(sql));
     }
 
+    /// Runs SQL on the writer as a superuser, and waits until every reader shows it.
+    pub fn prepare_as_superuser(&self, sql: &str) {
+        self.kit(|kit| {
+            kit.superuser(kit.writer()).unwrap().batch_execute(sql).unwrap();
+            caught_up(kit);
+        });
+    }
+
     /// One number that a superuser asks of an instance past the library.
     pub fn ask(&self, index: usize, sql: &str) -> i64 {
         self.kit(|kit| kit.superuser(index).unwrap().query_one(sql, &[]).unwrap().get(0))
+    }
+
+    /// The ports that a superuser asks of an instance past the library.
+    pub fn ports(&self, index: usize, sql: &str) -> Vec<u16> {
+        let rows = self.kit(|kit| kit.superuser(index).unwrap().query(sql, &[]).unwrap());
+        rows.iter().map(|row| row.get::<_, i32>(0).try_into().unwrap()).collect()
     }
 
     /// How many items of that name the writer has.

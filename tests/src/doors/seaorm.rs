@@ -213,7 +213,12 @@ impl From<DbErr> for Failure {
         let unique = matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)));
         let kind = match aurora_seaorm::cause(&error).map(aurora_core::Error::kind) {
             Some(ErrorKind::ConnectionLost) => Kind::Lost,
-            Some(ErrorKind::Deadline | ErrorKind::NoReader | ErrorKind::NoWriter) => Kind::NotSent,
+            Some(
+                ErrorKind::Deadline
+                | ErrorKind::NoReader
+                | ErrorKind::NoWriter
+                | ErrorKind::TooManyConnections,
+            ) => Kind::NotSent,
             Some(ErrorKind::ReadOnly) => Kind::ReadOnly,
             _ if unique => Kind::Unique,
             _ if code(&error).as_deref() == Some("25006") => Kind::ReadOnly,

@@ -71,6 +71,19 @@ impl Case {
         self.with(PgCluster::builder().instances(3).behind_proxies(), FAILOVER_TIMEOUT).await
     }
 
+    /// Notes that this machine cannot bring the fault about, and prints why.
+    pub fn skip(self, reason: &str) {
+        println!("{} with {}: skipped: {reason}", self.fault, self.adapter);
+        Record::begin(self.fault, self.adapter).skipped(reason);
+    }
+
+    /// Notes what a fault came to that needs no load: it held, and took so long to be over.
+    pub fn held(self, ended: Duration) {
+        let mut record = Record::begin(self.fault, self.adapter);
+        record.figure("ended_ms", ended);
+        record.held();
+    }
+
     /// Instances as described, connected to with these options of the URL, under load.
     pub async fn with(self, servers: Builder, options: &str) -> Trial {
         let record = Record::begin(self.fault, self.adapter);

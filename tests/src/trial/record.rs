@@ -24,8 +24,10 @@ impl Record {
     pub(super) fn begin(fault: &str, adapter: &str) -> Self {
         let id = fault.split('_').next().unwrap_or(fault).to_uppercase();
         let directory = std::env::var_os(DIRECTORY);
-        let file = directory.map(|path| PathBuf::from(path).join(format!("{id}-{adapter}.json")));
-        let content = json!({ "fault": id, "adapter": adapter, "verdict": "broke" });
+        let file =
+            directory.map(|path| PathBuf::from(path).join(format!("{fault}-{adapter}.json")));
+        let content =
+            json!({ "fault": id, "trial": fault, "adapter": adapter, "verdict": "broke" });
         let record = Self { file, began: Instant::now(), content };
         record.write();
         record
@@ -60,10 +62,22 @@ impl Record {
         self.write();
     }
 
+    /// A figure that only this fault has.
+    pub(super) fn figure(&mut self, name: &str, duration: Duration) {
+        self.content[name] = millis(duration);
+    }
+
     /// Nothing broke.
     pub(super) fn held(&mut self) {
         self.content["verdict"] = "held".into();
         self.content["seconds"] = self.began.elapsed().as_secs_f64().into();
+        self.write();
+    }
+
+    /// This machine cannot bring the fault about.
+    pub(super) fn skipped(&mut self, reason: &str) {
+        self.content["verdict"] = "skipped".into();
+        self.content["reason"] = reason.into();
         self.write();
     }
 

@@ -8,6 +8,8 @@ pub(crate) const ADAPTERS: [&str; 4] = ["diesel_r2d2", "bb8", "deadpool", "seaor
 pub(super) const TRIALS: &str = "binary_id(aurora-tests::it) & test(/^faults::/)";
 /// The adapter that meets every fault in the tests of every change.
 const FIRST: &str = "bb8";
+/// Those of diesel-async.
+pub(super) const DIESEL_ASYNC: &[&str] = &["bb8", "deadpool"];
 /// Those whose operations are futures, which can be dropped.
 pub(super) const ASYNCHRONOUS: &[&str] = &["bb8", "deadpool", "seaorm"];
 
@@ -22,16 +24,19 @@ pub(crate) struct Fault {
     pub(crate) injected: &'static str,
     /// How long nobody may be able to write, where somebody else can take over at once.
     pub(crate) outage: Option<Duration>,
-    pub(crate) proof: Proof,
+    /// At least one.
+    pub(crate) proofs: [Option<Proof>; 3],
 }
 
 /// What shows that a fault is survived.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Proof {
     /// A test of each of these adapters, in the module of this name below `faults`.
     Trial { test: &'static str, adapters: &'static [&'static str], often: Often },
     /// Scenarios of each of these adapters.
     Scenarios { tests: &'static [&'static str], adapters: &'static [&'static str] },
+    /// Other tests of these adapters by binary and name, `aurora-seaorm::seaorm$storms::...`.
+    Tests { tests: &'static [&'static str], adapters: &'static [&'static str] },
     /// What no adapter has to do with: tests by binary and name, `aurora-core$engine::tests::...`.
     Core(&'static [&'static str]),
     /// Nothing yet; what is missing.
@@ -54,27 +59,79 @@ impl Fault {
         injected: &'static str,
         proof: Proof,
     ) -> Self {
-        Self { id, name, injected, outage: None, proof }
+        Self { id, name, injected, outage: None, proofs: [Some(proof), None, None] }
+    }
+
+    /// One more proof, of three at most.
+    pub(super) const fn and(mut self, proof: Proof) -> Self {
+        let place = if self.proofs[1].is_none() { 1 } else { 2 };
+        self.proofs[place] = Some(proof);
+        self
     }
 
     pub(super) const fn within(self, outage: Duration) -> Self {
         Self { outage: Some(outage), ..self }
     }
 
+    /// Each of its proofs.
+    pub(crate) fn proofs(&self) -> impl Iterator<Item = &Proof> {
+        self.proofs.iter().flatten()
+    }
+
+    /// Whether no adapter has to do with it.
+    pub(crate) fn is_core(&self) -> bool {
+        self.proofs().all(|proof| matches!(proof, Proof::Core(_)))
+    }
+
+    /// What is missing, if there is no test of it.
+    pub(crate) fn missing(&self) -> Option<&'static str> {
+        self.proofs().find_map(|proof| match proof {
+            Proof::NotYet(missing) => Some(*missing),
+            _ => None,
+        })
+    }
+
+    /// The trials of one adapter, by the names of their modules.
+    pub(crate) fn trials(&self, adapter: &str) -> Vec<&'static str> {
+        let trials = self.proofs().filter_map(|proof| match proof {
+            Proof::Trial { test, adapters, .. } if adapters.contains(&adapter) => Some(*test),
+            _ => None,
+        });
+        trials.collect()
+    }
+
     /// The tests of one adapter, or of none (`None`), as nextest calls them.
     pub(crate) fn tests(&self, adapter: Option<&str>) -> Vec<String> {
-        let door = adapter.unwrap_or_default();
-        match (&self.proof, adapter) {
-            (Proof::Trial { test, adapters, .. }, Some(_)) if adapters.contains(&door) => {
+        let Some(door) = adapter else {
+            return if self.is_core() { self.core_tests() } else { Vec::new() };
+        };
+        let named = |test: &&'static str| (*test).to_owned();
+        let of_adapter = |proof: &Proof| match proof {
+            Proof::Trial { test, adapters, .. } if adapters.contains(&door) => {
                 vec![format!("aurora-tests::it$faults::{test}::{door}")]
             }
-            (Proof::Scenarios { tests, adapters }, Some(_)) if adapters.contains(&door) => {
+            Proof::Scenarios { tests, adapters } if adapters.contains(&door) => {
                 let names = tests.iter();
                 names.map(|name| format!("aurora-tests::it$scenarios::{door}::{name}")).collect()
             }
-            (Proof::Core(tests), None) => tests.iter().map(|name| (*name).to_owned()).collect(),
+            Proof::Tests { tests, adapters } if adapters.contains(&door) => {
+                tests.iter().map(named).collect()
+            }
             _ => Vec::new(),
+        };
+        let mut tests: Vec<_> = self.proofs().flat_map(of_adapter).collect();
+        if !tests.is_empty() {
+            tests.extend(self.core_tests());
         }
+        tests
+    }
+
+    fn core_tests(&self) -> Vec<String> {
+        let core = self.proofs().filter_map(|proof| match proof {
+            Proof::Core(tests) => Some(*tests),
+            _ => None,
+        });
+        core.flatten().map(|test| (*test).to_owned()).collect()
     }
 }
 
@@ -85,8 +142,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
 
 /// The filter of nextest for the tests of every change: of most faults, one adapter.
 pub(crate) fn filter_for_every_change() -> String {
-    let always = all().filter_map(|fault| match fault.proof {
-        Proof::Trial { test, often: Often::Always, .. } => Some(test),
+    let always = all().flat_map(Fault::proofs).filter_map(|proof| match proof {
+        Proof::Trial { test, often: Often::Always, .. } => Some(*test),
         _ => None,
     });
     let always: Vec<_> = always.collect();
@@ -126,9 +183,9 @@ mod tests {
         for fault in all() {
             let adapters = ADAPTERS.iter().flat_map(|adapter| fault.tests(Some(adapter)));
             let tests = adapters.chain(fault.tests(None)).count();
-            match fault.proof {
-                Proof::NotYet(missing) => assert!(tests == 0 && !missing.is_empty(), "{fault:?}"),
-                _ => assert!(tests > 0, "{fault:?}"),
+            match fault.missing() {
+                Some(missing) => assert!(tests == 0 && !missing.is_empty(), "{fault:?}"),
+                None => assert!(tests > 0, "{fault:?}"),
             }
             assert!(!fault.name.is_empty() && !fault.injected.is_empty(), "{fault:?}");
         }
@@ -136,12 +193,11 @@ mod tests {
 
     #[test]
     fn a_trial_has_the_number_of_a_fault_that_it_shows() {
-        let trial = |fault: &Fault| match fault.proof {
-            Proof::Trial { test, .. } => Some(test),
-            _ => None,
+        let shows = |fault: &Fault, trial: &str| {
+            ADAPTERS.iter().any(|adapter| fault.trials(adapter).contains(&trial))
         };
-        for test in all().filter_map(trial) {
-            let owner = all().find(|fault| trial(fault) == Some(test)).map(|fault| fault.id);
+        for test in all().flat_map(|fault| ADAPTERS.map(|adapter| fault.trials(adapter)).concat()) {
+            let owner = all().find(|fault| shows(fault, test)).map(|fault| fault.id);
             let number = test.split('_').next().map(str::to_uppercase);
             assert_eq!(owner, number.as_deref(), "{test}");
         }

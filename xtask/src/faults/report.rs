@@ -95,6 +95,16 @@ fn missing(text: &mut String, results: &[Value]) {
 }
 
 fn cell(result: &Value) -> String {
+    let also = result["also"].as_array().into_iter().flatten();
+    let also = also.map(|record| {
+        let trial = record["trial"].as_str().unwrap_or("");
+        let name = trial.split_once('_').map_or(trial, |(_, name)| name).replace('_', " ");
+        format!("; {name}: {}", figures(record))
+    });
+    [figures(result)].into_iter().chain(also).collect()
+}
+
+fn figures(result: &Value) -> String {
     let verdict = result["verdict"].as_str().unwrap_or("");
     let mut parts = vec![if verdict == "broke" { "**broke**" } else { verdict }.to_owned()];
     if let Some(found) = result["detection_ms"].as_u64() {
@@ -102,6 +112,9 @@ fn cell(result: &Value) -> String {
     }
     if let Some(outage) = result["outage_ms"].as_u64() {
         parts.push(format!("outage {outage} ms"));
+    }
+    if let Some(ended) = result["ended_ms"].as_u64() {
+        parts.push(format!("ended within {ended} ms"));
     }
     if let Some(errors) = result["errors"].as_u64() {
         parts.push(format!("{errors} errors"));
@@ -121,10 +134,14 @@ mod tests {
         let faults: Vec<_> = catalogue::all().collect();
         let held = json!({ "fault": "A1", "adapter": "bb8", "verdict": "held", "outage_ms": 140,
             "detection_ms": 9, "errors": 2 });
-        let broke = json!({ "fault": "A1", "adapter": "diesel_r2d2", "verdict": "broke" });
+        let also = json!([{ "trial": "a1_lost_packets", "verdict": "skipped" }]);
+        let broke =
+            json!({ "fault": "A1", "adapter": "diesel_r2d2", "verdict": "broke", "also": also });
         let page = page(&faults, &[held, broke], "made by a test");
         assert!(
-            page.contains("| **broke** | held, told 9 ms, outage 140 ms, 2 errors |"),
+            page.contains(
+                "| **broke**; lost packets: skipped | held, told 9 ms, outage 140 ms, 2 errors |"
+            ),
             "{page}"
         );
         for fault in faults {

@@ -30,6 +30,10 @@ const fn scenarios(tests: &'static [&'static str]) -> Proof {
     Proof::Scenarios { tests, adapters: &ADAPTERS }
 }
 
+const fn tests(adapters: &'static [&'static str], tests: &'static [&'static str]) -> Proof {
+    Proof::Tests { tests, adapters }
+}
+
 const WRITERS: &[Fault] = &[
     Fault::new(
         "A1",
@@ -96,8 +100,15 @@ const HANGS: &[Fault] = &[
         "silence both ways, promotion",
         always("b4_blackhole"),
     )
-    .within(SILENCE),
-    Fault::new("B5", "answers are lost", "silence towards the client", trial("b5_replies_lost")),
+    .within(SILENCE)
+    .and(trial("b4_lost_packets")),
+    Fault::new(
+        "B5",
+        "answers are lost",
+        "silence towards the client, promotion",
+        trial("b5_replies_lost"),
+    )
+    .and(trial("b5_lost_packets")),
     Fault::new("B6", "connections are reset", "RST to all, three times", always("b6_reset"))
         .within(CRASH),
     Fault::new(
@@ -109,9 +120,10 @@ const HANGS: &[Fault] = &[
     Fault::new(
         "B8",
         "idle connections are forgotten",
-        "the proxy forgets",
+        "the proxy forgets, or their packets are dropped",
         trial("b8_idle_forgotten"),
-    ),
+    )
+    .and(trial("b8_lost_packets")),
     Fault::new("B9", "the network is slow", "latency, jitter, bandwidth", trial("b9_slow_network")),
     Fault::new("B10", "a query takes long", "pg_sleep", trial("b10_long_query")),
     Fault::new(

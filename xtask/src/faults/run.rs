@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::catalogue::{ADAPTERS, Fault, Proof, TRIALS};
+use super::catalogue::{ADAPTERS, Fault, TRIALS};
 use crate::step::{Step, StepError};
 
 /// What is asked for.
@@ -58,29 +58,40 @@ pub(super) fn run(asked: &Asked<'_>) -> Result<Vec<Value>, StepError> {
 
 /// What became of one fault, for each adapter that is wanted.
 fn results(fault: &Fault, asked: &Asked<'_>, ended: &Ended, directory: &Path) -> Vec<Value> {
-    if let Proof::NotYet(missing) = fault.proof {
+    if let Some(missing) = fault.missing() {
         return vec![json!({ "fault": fault.id, "verdict": "not yet", "missing": missing })];
     }
-    if let Proof::Core(_) = fault.proof {
+    if fault.is_core() {
         let core = asked.adapters.is_empty();
         let tests = fault.tests(None);
-        return core.then(|| result(fault, "core", &tests, ended, json!({}))).into_iter().collect();
+        let result = || result(fault, "core", &tests, ended, Vec::new());
+        return core.then(result).into_iter().collect();
     }
     let wanted = ADAPTERS.iter().filter(|adapter| asked.wants(adapter));
     let result = |adapter: &&str| {
-        let record = record(directory, fault, adapter);
-        result(fault, adapter, &fault.tests(Some(adapter)), ended, record)
+        let records =
+            fault.trials(adapter).into_iter().map(|test| record(directory, test, adapter));
+        result(fault, adapter, &fault.tests(Some(adapter)), ended, records.collect())
     };
     wanted.map(result).collect()
 }
+
 /// The verdict about one fault and adapter, with the figures of the record.
-fn result(fault: &Fault, adapter: &str, tests: &[String], ended: &Ended, record: Value) -> Value {
-    let applies = !tests.is_empty();
-    // One fault may be shown by the trial of another, which more adapters have met.
-    let mut result = if applies { record } else { json!({}) };
+///
+/// There is a record of each trial; the figures are those of the first.
+fn result(
+    fault: &Fault,
+    adapter: &str,
+    tests: &[String],
+    ended: &Ended,
+    records: Vec<Value>,
+) -> Value {
+    let mut records = records.into_iter();
+    let mut result = records.next().unwrap_or_else(|| json!({}));
     result["fault"] = fault.id.into();
     result["adapter"] = adapter.into();
-    if !applies {
+    result["also"] = records.collect();
+    if tests.is_empty() {
         result["verdict"] = "does not apply".into();
         return result;
     }
@@ -92,26 +103,23 @@ fn result(fault: &Fault, adapter: &str, tests: &[String], ended: &Ended, record:
             None => problems.push(format!("{test} was not run: is there such a test?")),
         }
     }
-    let outage = result["outage_ms"].as_u64();
-    if let (Some(limit), Some(outage)) = (fault.outage, outage)
-        && u128::from(outage) > limit.as_millis()
-    {
-        let limit = limit.as_millis();
-        problems.push(format!("an outage of {outage} ms, not {limit} ms at most"));
+    let also = result["also"].as_array().into_iter().flatten();
+    for record in [&result].into_iter().chain(also) {
+        let limit = fault.outage.map_or(u128::MAX, |limit| limit.as_millis());
+        let outage = record["outage_ms"].as_u64().filter(|outage| u128::from(*outage) > limit);
+        let late = |outage| format!("an outage of {outage} ms, not {limit} ms at most");
+        problems.extend(outage.map(late));
+        let told = record["problems"].as_array().into_iter().flatten();
+        problems.extend(told.filter_map(|problem| problem.as_str().map(str::to_owned)));
     }
-    let told = result["problems"].as_array().into_iter().flatten();
-    problems.extend(told.filter_map(|problem| problem.as_str().map(str::to_owned)));
     result["verdict"] = if problems.is_empty() { "held" } else { "broke" }.into();
     result["problems"] = problems.into();
     result
 }
 
-/// What the trial wrote; nothing if it is no trial, or died before it could.
-fn record(directory: &Path, fault: &Fault, adapter: &str) -> Value {
-    let Proof::Trial { test, .. } = fault.proof else { return json!({}) };
-    // One fault may be shown by the trial of another.
-    let id = test.split('_').next().unwrap_or(test).to_uppercase();
-    let text = fs::read_to_string(directory.join(format!("{id}-{adapter}.json")));
+/// What the trial wrote; nothing if it died before it could.
+fn record(directory: &Path, test: &str, adapter: &str) -> Value {
+    let text = fs::read_to_string(directory.join(format!("{test}-{adapter}.json")));
     text.ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_else(|| json!({}))
 }
 
@@ -194,7 +202,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::faults::catalogue::Often;
+    use crate::faults::catalogue::{Often, Proof};
 
     const TRIAL: Fault = Fault::new(
         "A1",
@@ -223,13 +231,14 @@ mod tests {
         let tests = fault.tests(Some("bb8"));
         let verdict = |passed: Option<bool>, outage: u64| {
             let ended = passed.map(|passed| (tests[0].clone(), passed)).into_iter().collect();
-            result(&fault, "bb8", &tests, &ended, json!({ "outage_ms": outage }))["verdict"].clone()
+            let records = vec![json!({ "outage_ms": outage })];
+            result(&fault, "bb8", &tests, &ended, records)["verdict"].clone()
         };
         assert_eq!(verdict(Some(true), 1000), "held");
         assert_eq!(verdict(Some(true), 1001), "broke");
         assert_eq!(verdict(Some(false), 10), "broke");
         assert_eq!(verdict(None, 10), "broke", "a test that is not there proves nothing");
-        let none = result(&fault, "seaorm", &fault.tests(Some("seaorm")), &Ended::new(), json!({}));
+        let none = result(&fault, "seaorm", &fault.tests(Some("seaorm")), &Ended::new(), vec![]);
         assert_eq!(none["verdict"], "does not apply");
     }
 }

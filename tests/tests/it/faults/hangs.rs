@@ -1,6 +1,7 @@
 //! B: the writer says nothing any more, or the way to it is broken.
 
 use aurora_tests::trial::{Allowed, Case};
+use test_kit::PacketLoss;
 use test_kit::chaos::{Direction, Fault};
 
 /// B1: all processes of the writer are stopped, and a reader is promoted. When they go on there
@@ -30,6 +31,25 @@ pub(super) async fn blackhole(case: Case) {
     trial.await_roles(1, 1);
     trial.load.goes_on().await;
     trial.kit(|kit| kit.proxy(0).heal()).unwrap();
+    trial.kit(|kit| kit.rejoin(0)).unwrap();
+    trial.recovers(1, 2).await;
+    trial.finish(Allowed::errors(1)).await;
+}
+
+/// B4 with the packet filter: the kernel acknowledges nothing, either.
+pub(super) async fn lost_packets(case: Case) {
+    if let Some(reason) = PacketLoss::why_not() {
+        return case.skip(&reason);
+    }
+    let mut trial = case.behind_proxies().await;
+    let mut loss = None;
+    trial.strike(0, |kit| {
+        loss = Some(kit.lose_packets(0, Direction::Both)?);
+        kit.kill_and_promote(1)
+    });
+    trial.await_roles(1, 1);
+    trial.load.goes_on().await;
+    drop(loss);
     trial.kit(|kit| kit.rejoin(0)).unwrap();
     trial.recovers(1, 2).await;
     trial.finish(Allowed::errors(1)).await;

@@ -6,7 +6,9 @@
 //! every fault are judged by [`aurora_tests::trial`]: here is what happens, and what is peculiar
 //! to it.
 
+mod dropped;
 mod hangs;
+mod limits;
 mod network;
 mod processes;
 mod servers;
@@ -50,10 +52,13 @@ faults! {
     b2_hung_postmaster = servers::hung_postmaster;
     b3_hung_backend = servers::hung_backend;
     b4_blackhole = hangs::blackhole;
+    b4_lost_packets = hangs::lost_packets;
     b5_replies_lost = network::replies_lost;
+    b5_lost_packets = network::reply_packets_lost;
     b6_reset = hangs::reset;
     b7_garbage = network::garbage;
     b8_idle_forgotten = network::idle_forgotten;
+    b8_lost_packets = network::idle_packets_lost;
     b9_slow_network = network::slow;
     b10_long_query = servers::long_queries;
     b11_crash_loop = servers::crash_loop;
@@ -61,7 +66,10 @@ faults! {
     d8_lag = topology::lag;
     d9_recovery_conflict = topology::recovery_conflict;
     d10_all_restart = topology::all_restart;
+    e1_full_server = limits::full_server;
     e3_exhausted_pool = sessions::exhausted_pool;
+    f6_stalled_tls = limits::stalled_tls;
     g2_panic = sessions::panic;
+    g4_dropped = dropped::everything;
     h3_session_state = sessions::session_state;
 }

@@ -8,26 +8,47 @@ use aurora_tests::door::{Answer, Kind};
 use aurora_tests::scene::eventually;
 use aurora_tests::trial::{Allowed, Case, Trial};
 use futures_util::future::join_all;
-use test_kit::PgCluster;
 use test_kit::chaos::{Aim, Direction, Fault, Loss, Mishap};
+use test_kit::{KitError, PacketLoss, PgCluster};
 
 use super::servers;
 
 /// B5: the writer hears everything, and nothing of what it says arrives. What was under way is
 /// carried out, so nobody may be told that it was not.
 pub(super) async fn replies_lost(case: Case) {
+    let silent = |kit: &PgCluster| {
+        kit.proxy(0).set(Fault::Blackhole(Direction::ToClient)).unwrap();
+        Ok(())
+    };
+    silence_towards_clients(case, silent, |kit, ()| kit.proxy(0).heal().unwrap()).await;
+}
+
+/// B5 with the packet filter: the server is not told either that nobody hears it.
+pub(super) async fn reply_packets_lost(case: Case) {
+    if let Some(reason) = PacketLoss::why_not() {
+        return case.skip(&reason);
+    }
+    let silent = |kit: &PgCluster| kit.lose_packets(0, Direction::ToClient);
+    silence_towards_clients(case, silent, |_, loss| drop(loss)).await;
+}
+
+async fn silence_towards_clients<R>(
+    case: Case,
+    silence: impl FnOnce(&PgCluster) -> Result<R, KitError>,
+    heal: impl FnOnce(&PgCluster, R),
+) {
     let mut trial = case.behind_proxies().await;
+    let mut loss = None;
     trial
         .strike_in_steps(0, async |trial| {
-            let silent = Fault::Blackhole(Direction::ToClient);
-            trial.kit(|kit| kit.proxy(0).set(silent)).unwrap();
+            loss = Some(trial.kit(silence).unwrap());
             eventually("it is lost", async || trial.instance(0).health() == Health::Lost).await;
             trial.kit(|kit| kit.kill_and_promote(1)).unwrap();
         })
         .await;
     trial.await_roles(1, 1);
     trial.load.goes_on().await;
-    trial.kit(|kit| kit.proxy(0).heal()).unwrap();
+    trial.kit(|kit| heal(kit, loss.expect("it is silent")));
     trial.kit(|kit| kit.rejoin(0)).unwrap();
     trial.recovers(1, 2).await;
     let operations = trial.load.log.operations();
@@ -88,6 +109,52 @@ pub(super) async fn idle_forgotten(case: Case) {
         .await;
     trial.recovers(0, 2).await;
     trial.assert_writer_stayed(0);
+    trial.finish(Allowed::errors(2)).await;
+}
+
+/// B8 with the packet filter: whoever uses a forgotten connection hears nothing at all, from the
+/// kernel neither, until what it sent has been unacknowledged for `tcp_user_timeout`. The instance
+/// is well meanwhile.
+pub(super) async fn idle_packets_lost(case: Case) {
+    const SESSIONS: usize = 6;
+    // The monitors say something more often than every second, and so does the load.
+    const IDLE: &str = "SELECT client_port FROM pg_stat_activity \
+        WHERE application_name = 'aurora' AND state = 'idle' \
+        AND state_change < now() - interval '1 s'";
+    if let Some(reason) = PacketLoss::why_not() {
+        return case.skip(&reason);
+    }
+    let options = "failover_timeout=10s&tcp_user_timeout=1s&keepalive_idle=10s";
+    // Nobody tells the servers that these connections are no more: they have to ask.
+    let servers = ["tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count"]
+        .into_iter()
+        .fold(PgCluster::builder().instances(3), |servers, name| servers.setting(name, "1"));
+    let mut trial = case.with(servers, options).await;
+    let mut loss = None;
+    trial
+        .strike_in_steps(0, async |trial| {
+            burst(trial, SESSIONS).await.into_iter().for_each(Result::unwrap);
+            eventually("some are idle", async || !trial.ports(0, IDLE).is_empty()).await;
+            let idle = trial.ports(0, IDLE);
+            loss = Some(trial.kit(|kit| kit.lose_flows(0, &idle)).unwrap());
+            let connects = trial.connects();
+            eventually("one is used, and all are replaced", async || {
+                for failure in burst(trial, SESSIONS).await.into_iter().filter_map(Result::err) {
+                    // Whether it arrived, nobody can know.
+                    let said = (failure.kind, failure.outcome);
+                    assert_eq!(said, (Kind::Lost, Outcome::Unknown), "{failure}");
+                }
+                trial.connects() > connects
+            })
+            .await;
+            burst(trial, SESSIONS).await.into_iter().for_each(Result::unwrap);
+        })
+        .await;
+    trial.load.goes_on().await;
+    drop(loss);
+    trial.recovers(0, 2).await;
+    trial.assert_writer_stayed(0);
+    servers::assert_never_lost(&trial);
     trial.finish(Allowed::errors(2)).await;
 }
 

@@ -1,7 +1,7 @@
 //! C to F: names, topology, storms, credentials.
 
-use super::super::catalogue::{Fault, Proof};
-use super::{scenarios, trial};
+use super::super::catalogue::{DIESEL_ASYNC, Fault, Proof};
+use super::{scenarios, tests, trial};
 
 pub(super) const NAMES: &[Fault] = &[
     Fault::new(
@@ -143,29 +143,34 @@ pub(super) const TOPOLOGY: &[Fault] = &[
 ];
 
 pub(super) const STORMS: &[Fault] = &[
-    Fault::new(
-        "E1",
-        "no connection slot is left",
-        "max_connections",
-        Proof::Core(&[
+    Fault::new("E1", "no connection slot is left", "limit of the role", trial("e1_full_server"))
+        .and(Proof::Core(&[
             "aurora-tests::it$storms::a_crowd_shares_the_slots_that_a_server_has_left",
             "aurora-tests::it$storms::a_writer_without_a_slot_makes_writes_wait_and_then_says_so",
             "aurora-tests::it$storms::reads_of_a_crowd_go_to_the_reader_that_has_slots",
             "aurora-seaorm::seaorm$storms::a_server_without_a_slot_is_full_and_not_dead",
             "aurora-core$engine::tests::outage::a_full_server_is_back_pressure",
-        ]),
-    ),
+        ])),
     Fault::new(
         "E2",
         "thundering herd",
-        "1,000 tasks and a crash",
-        Proof::Core(&[
-            "aurora-tests::it$storms::threads_that_wait_for_a_writer_resume_within_the_ramp",
+        "1,000 tasks (150 threads) and a crash",
+        tests(
+            &["diesel_r2d2"],
+            &["aurora-tests::it$storms::threads_that_wait_for_a_writer_resume_within_the_ramp"],
+        ),
+    )
+    .and(tests(
+        DIESEL_ASYNC,
+        &[
             "aurora-diesel::asynchronous$storms::a_thousand_tasks_resume_after_a_failover_within_the_ramp",
             "aurora-diesel::asynchronous$storms::a_kill_under_a_crowd_costs_few_failed_connects",
-            "aurora-seaorm::seaorm$storms::a_thousand_tasks_resume_after_a_failover_within_the_ramp",
-        ]),
-    ),
+        ],
+    ))
+    .and(tests(
+        &["seaorm"],
+        &["aurora-seaorm::seaorm$storms::a_thousand_tasks_resume_after_a_failover_within_the_ramp"],
+    )),
     Fault::new(
         "E3",
         "the pool is exhausted",
@@ -175,8 +180,12 @@ pub(super) const STORMS: &[Fault] = &[
     Fault::new(
         "E4",
         "a new reader is cold",
-        "delay",
-        Proof::NotYet("an option that lets its share of the reads grow"),
+        "restart, with slow_start",
+        Proof::Core(&[
+            "aurora-tests::it$topology::members::a_reader_that_has_just_come_up_gets_its_share_little_by_little",
+            "aurora-core$engine::slow_start::tests::a_reader_that_restarted_or_is_new_gets_its_share_little_by_little",
+            "aurora-core$policy::slow_start::tests::a_cold_reader_gets_its_part_and_the_others_the_rest_evenly",
+        ]),
     ),
 ];
 
@@ -199,15 +208,11 @@ pub(super) const CREDENTIALS: &[Fault] = &[
             "aurora-core$engine::tests::outage::a_wrong_password_is_not_tried_often",
         ]),
     ),
-    Fault::new(
-        "F6",
-        "TLS goes wrong",
-        "an authority of our own, a stall",
-        Proof::Core(&[
+    Fault::new("F6", "TLS goes wrong", "an authority of our own, a stall", trial("f6_stalled_tls"))
+        .and(Proof::Core(&[
             "aurora-tests::it$tls::connections_are_as_safe_as_sslmode_says",
             "aurora-tests::it$tls::a_certificate_of_another_name_is_for_verify_ca_only",
             "aurora-diesel::asynchronous$tls::connections_are_as_safe_as_sslmode_says",
             "aurora-seaorm::seaorm$tls::connections_are_as_safe_as_sslmode_says",
-        ]),
-    ),
+        ])),
 ];

@@ -1,7 +1,7 @@
 //! G to I: the program itself, transactions, what is peculiar to an ORM.
 
-use super::super::catalogue::{ASYNCHRONOUS, Fault, Often, Proof};
-use super::{scenarios, trial};
+use super::super::catalogue::{ASYNCHRONOUS, DIESEL_ASYNC, Fault, Often, Proof};
+use super::{scenarios, tests, trial};
 
 pub(super) const PROGRAM: &[Fault] = &[
     Fault::new(
@@ -31,14 +31,15 @@ pub(super) const PROGRAM: &[Fault] = &[
     Fault::new(
         "G4",
         "everything is dropped in the middle",
-        "drop in a failover",
-        Proof::Core(&[
-            "aurora-diesel::resources$dropped::what_is_dropped_in_any_state_ends",
-            "aurora-diesel::resources$dropped::a_connect_that_is_dropped_ends",
-            "aurora-diesel::resources$dropped::threads_that_wait_end_when_the_cluster_is_closed",
-            "aurora-tests::it$topology::handle::closing_ends_waiting_statements_and_listeners_at_once",
-        ]),
-    ),
+        "drop in a connect, a statement, a transaction, a failover, a pause",
+        trial("g4_dropped"),
+    )
+    .and(Proof::Core(&[
+        "aurora-diesel::resources$dropped::what_is_dropped_in_any_state_ends",
+        "aurora-diesel::resources$dropped::a_connect_that_is_dropped_ends",
+        "aurora-diesel::resources$dropped::threads_that_wait_end_when_the_cluster_is_closed",
+        "aurora-tests::it$topology::handle::closing_ends_waiting_statements_and_listeners_at_once",
+    ])),
     Fault::new(
         "G5",
         "the clock jumps",
@@ -51,6 +52,7 @@ pub(super) const PROGRAM: &[Fault] = &[
         "virtual time",
         Proof::Core(&[
             "aurora-core$engine::tests::outage::our_own_delay_is_not_the_instances_silence",
+            "aurora-core$engine::tests::outage::an_hour_of_slowness_stalls_and_standstills_condemns_nobody",
         ]),
     ),
     Fault::new(
@@ -72,13 +74,19 @@ pub(super) const TRANSACTIONS: &[Fault] = &[
         "H2",
         "its outcome after a failover",
         "its answer is lost, promotion",
-        Proof::Core(&[
-            "aurora-tests::it$diesel_replay::commits::a_marker_tells_across_a_failover",
-            "aurora-tests::it$diesel_replay::commits::an_id_tells_nothing_across_a_failover_or_a_crash",
-            "aurora-diesel::asynchronous$replay::a_marker_tells_across_a_failover",
-            "aurora-seaorm::seaorm$replay::a_marker_tells_across_a_failover",
-        ]),
-    ),
+        tests(
+            &["diesel_r2d2"],
+            &[
+                "aurora-tests::it$diesel_replay::commits::a_marker_tells_across_a_failover",
+                "aurora-tests::it$diesel_replay::commits::an_id_tells_nothing_across_a_failover_or_a_crash",
+            ],
+        ),
+    )
+    .and(tests(
+        DIESEL_ASYNC,
+        &["aurora-diesel::asynchronous$replay::a_marker_tells_across_a_failover"],
+    ))
+    .and(tests(&["seaorm"], &["aurora-seaorm::seaorm$replay::a_marker_tells_across_a_failover"])),
     Fault::new(
         "H3",
         "session state is lost",
@@ -94,8 +102,11 @@ pub(super) const TRANSACTIONS: &[Fault] = &[
     Fault::new(
         "H5",
         "a reader that forwards writes",
-        "simulation",
-        Proof::NotYet("a fake of a reader that forwards writes"),
+        "a reader that is promoted, and goes on to call itself one",
+        Proof::Core(&[
+            "aurora-tests::it$topology::lies::a_reader_that_accepts_writes_stays_a_reader",
+            "aurora-core$spec::degraded::readings_aurora",
+        ]),
     ),
 ];
 
