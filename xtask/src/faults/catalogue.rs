@@ -83,6 +83,21 @@ impl Fault {
         self.proofs().all(|proof| matches!(proof, Proof::Core(_)))
     }
 
+    /// Which adapters meet it in the tests of every change.
+    pub(crate) fn with_every_change(&self) -> &'static str {
+        let trials = |wanted: Often| {
+            let is_one =
+                |proof: &Proof| matches!(proof, Proof::Trial { often, .. } if *often == wanted);
+            self.proofs().any(is_one)
+        };
+        match (self.missing(), trials(Often::Asked), trials(Often::Always)) {
+            (Some(_), ..) => "",
+            (None, true, false) => FIRST,
+            (None, true, true) => "all; other ways: bb8",
+            (None, false, _) => "all",
+        }
+    }
+
     /// What is missing, if there is no test of it.
     pub(crate) fn missing(&self) -> Option<&'static str> {
         self.proofs().find_map(|proof| match proof {

@@ -19,6 +19,8 @@ use crate::step::{Step, StepError};
 /// Where the page is.
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/faults.md");
 
+const DETECTION_PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/detection.md");
+
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Only this adapter: `diesel_r2d2`, `bb8`, `deadpool` or `seaorm`; may be repeated
@@ -30,15 +32,25 @@ pub(crate) struct Options {
     /// Print the results as a JSON array, in the last line
     #[arg(long)]
     json: bool,
-    /// Write the page `docs/faults.md`; for all faults and adapters only
+    /// Write the page `docs/faults.md`, or `docs/detection.md`; for all faults and adapters only
     #[arg(long, conflicts_with_all = ["adapters", "faults"])]
     write: bool,
+    /// Measure how soon silence, resets and crashes are found out, and whether an instance that is
+    /// merely slow is left alone
+    #[arg(long, conflicts_with_all = ["adapters", "faults"])]
+    detection: bool,
+    /// How often each is measured
+    #[arg(long, default_value_t = 5, requires = "detection")]
+    runs: u32,
 }
 
 /// Runs the faults that are asked for and prints what became of them.
 pub(crate) fn run(options: Options) -> Result<(), StepError> {
     let faults = chosen(&options.faults)?;
     packages::install_missing()?;
+    if options.detection {
+        return detection(&options);
+    }
     if !Step::cargo("nextest").args(["--version"]).succeeds() {
         let text = "cargo-nextest is needed: `cargo install --locked cargo-nextest`";
         return Err(StepError::Other(text.to_owned()));
@@ -57,6 +69,23 @@ pub(crate) fn run(options: Options) -> Result<(), StepError> {
         0 => Ok(()),
         count => Err(StepError::Other(format!("{count} promises were broken"))),
     }
+}
+
+/// Runs the program that measures, which needs real servers.
+fn detection(options: &Options) -> Result<(), StepError> {
+    eprintln!("building the measurement");
+    let what = ["--package", "aurora-tests", "--bin", "detection"];
+    Step::cargo("build").args(what).printing_to_stderr().run()?;
+    let runs = options.runs.to_string();
+    let mut step = Step::cargo("run").args(["--quiet"]).args(what);
+    step = step.args(["--", "--runs", runs.as_str()]);
+    if options.json {
+        step = step.args(["--json"]);
+    }
+    if options.write {
+        step = step.args(["--page", DETECTION_PAGE]);
+    }
+    step.run()
 }
 
 /// The faults with these numbers; all if there is none.

@@ -133,6 +133,6 @@ pub(super) const ADAPTER: &[Fault] = &[
         "I3",
         "a check of the pool blocks",
         "silence both ways",
-        Proof::Trial { test: "b4_blackhole", adapters: &["diesel_r2d2"], often: Often::Asked },
+        Proof::Trial { test: "b4_blackhole", adapters: &["diesel_r2d2"], often: Often::Always },
     ),
 ];
