@@ -32,8 +32,8 @@ pub(crate) struct Collected {
     first: Option<Values>,
     /// A copy of them for the attempts after that.
     kept: Kept,
-    /// The types of the user's own that it mentions.
-    custom: Option<CustomTypes>,
+    /// The types of the user's own that it mentions: seldom any, so they take no room.
+    custom: Option<Box<CustomTypes>>,
 }
 
 impl Collected {
@@ -45,7 +45,7 @@ impl Collected {
     ) -> QueryResult<Self> {
         let (values, custom) = CustomTypes::collect(query)?;
         let kept = Kept::copy_of(&values);
-        Ok(Self { sql, safe_to_cache, first: Some(values), kept, custom })
+        Ok(Self { sql, safe_to_cache, first: Some(values), kept, custom: custom.map(Box::new) })
     }
 
     /// The values for one attempt.
@@ -55,7 +55,7 @@ impl Collected {
 
     /// The types whose numbers have to be filled in before it can be sent.
     pub(crate) fn custom(&self) -> Option<&CustomTypes> {
-        self.custom.as_ref()
+        self.custom.as_deref()
     }
 
     /// The text, with placeholders for the values.
