@@ -49,6 +49,8 @@ pub enum ErrorKind {
     Credentials,
     /// The deadline passed.
     Deadline,
+    /// What a causal token stands for may have been lost in a failover.
+    HistoryLost,
     /// No instance that may serve reads was found before the deadline.
     NoReader,
     /// No writer was found before the deadline.
@@ -67,7 +69,7 @@ pub enum ErrorKind {
     TooManyConnections,
     /// The instance is not known to the cluster.
     UnknownInstance,
-    /// The instance belongs to another cluster.
+    /// The instance, or the token, belongs to another cluster.
     WrongCluster,
 }
 
@@ -104,6 +106,7 @@ impl ErrorKind {
             | Self::Configuration
             | Self::Credentials
             | Self::Deadline
+            | Self::HistoryLost
             | Self::NoReader
             | Self::NoWriter
             | Self::Privilege
@@ -130,6 +133,7 @@ impl ErrorKind {
             Self::Authentication
             | Self::Closed
             | Self::Configuration
+            | Self::HistoryLost
             | Self::Privilege
             | Self::Statement
             | Self::Tls
@@ -148,6 +152,7 @@ impl ErrorKind {
             Self::ConnectionLost => "the connection was lost",
             Self::Credentials => "no credentials could be had",
             Self::Deadline => "the deadline passed",
+            Self::HistoryLost => "what the token stands for may have been lost in a failover",
             Self::NoReader => "no reader is available",
             Self::NoWriter => "no writer is available",
             Self::Privilege => "a privilege is missing",

@@ -45,6 +45,7 @@ mod startup;
 mod stats;
 mod status;
 mod store;
+mod token;
 mod topology;
 pub mod transaction;
 
@@ -70,4 +71,5 @@ pub use socket::OwnSocket;
 pub use stats::{InFlight, InstanceStats};
 pub use status::{Explanation, InstanceStatus, Status};
 pub use store::{Lease, Store};
+pub use token::CausalToken;
 pub use topology::{Health, Instance, InstanceId, Role, Topology};

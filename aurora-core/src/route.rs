@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::config::Freshness;
 use crate::policy::{Candidates, Policy, slow_start};
-use crate::topology::{Instance, Topology};
+use crate::topology::{Instance, InstanceId, Topology};
 
 /// What a statement needs of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +24,15 @@ pub enum Need {
 
 impl Need {
     /// What a read with that promise of freshness needs at `now`, in a session whose last write
-    /// ended at `last_write`.
+    /// ended at `last_write`. The clock is asked only where it is needed.
     #[must_use]
-    pub fn read(freshness: Freshness, last_write: Option<Instant>, now: Instant) -> Self {
+    pub fn read(
+        freshness: Freshness,
+        last_write: Option<Instant>,
+        now: impl FnOnce() -> Instant,
+    ) -> Self {
         match freshness {
-            Freshness::Bounded(age) => Self::Read { fresh_as_of: now.checked_sub(age) },
+            Freshness::Bounded(age) => Self::Read { fresh_as_of: now().checked_sub(age) },
             Freshness::Eventual => Self::Read { fresh_as_of: None },
             Freshness::Session => Self::Read { fresh_as_of: last_write },
             Freshness::Strong => Self::Write,
@@ -108,6 +112,23 @@ pub(crate) fn route<'a>(
     writer(topology, Because::NotFresh).ok_or(Missing::Reader)
 }
 
+/// Like [`route`], for a session that has read from `reader`: it stays there while that one is
+/// among those that may serve it, so that one unit of work sees one reader's order of commits.
+pub(crate) fn route_staying<'a>(
+    topology: &'a Topology,
+    need: Need,
+    reader_fallback: bool,
+    policy: &dyn Policy,
+    reader: Option<&InstanceId>,
+) -> Result<(&'a Instance, Because), Missing> {
+    let known =
+        reader.and_then(|id| readers(topology, need).iter().find(|reader| reader.id == *id));
+    match known {
+        Some(instance) => Ok((instance, Because::IsReader)),
+        None => route(topology, need, reader_fallback, policy),
+    }
+}
+
 /// The readers among which [`route`] picks for `need`.
 pub(crate) fn readers(topology: &Topology, need: Need) -> &[Instance] {
     match need {
@@ -137,7 +158,7 @@ mod tests {
     fn a_session_reads_from_the_writer_until_a_reader_has_caught_up() {
         let wrote = Instant::now();
         let at = |after: u64| Some(wrote + Duration::from_millis(after));
-        let need = Need::read(Freshness::Session, Some(wrote), wrote);
+        let need = Need::read(Freshness::Session, Some(wrote), || wrote);
         let with = |fresh| {
             Topology::new(vec![
                 instance("w", Role::Writer, None),
@@ -162,9 +183,35 @@ mod tests {
     fn without_a_writer_reads_go_on_and_writes_wait() {
         let headless = Topology::new(vec![instance("r", Role::Reader, None)]);
         assert_eq!(names(&headless, Need::Write), Err(Missing::Writer));
-        let need = Need::read(Freshness::Eventual, Some(Instant::now()), Instant::now());
+        let need = Need::read(Freshness::Eventual, Some(Instant::now()), Instant::now);
         assert_eq!(names(&headless, need), Ok(("r", Because::IsReader)));
-        let strong = Need::read(Freshness::Strong, None, Instant::now());
+        let strong = Need::read(Freshness::Strong, None, Instant::now);
         assert_eq!(names(&headless, strong), Err(Missing::Writer));
+    }
+
+    #[test]
+    fn a_session_stays_with_its_reader_while_that_one_may_serve_it() {
+        let wrote = Instant::now();
+        let at = |after: u64| Some(wrote + Duration::from_millis(after));
+        let topology = Topology::new(vec![
+            instance("w", Role::Writer, None),
+            instance("b", Role::Reader, at(0)),
+            instance("c", Role::Reader, at(9)),
+        ]);
+        let stays = |reader: &str, required| {
+            let need = Need::Read { fresh_as_of: required };
+            let routed = route_staying(&topology, need, true, &Random, Some(&reader.into()));
+            routed.map(|(i, because)| (i.id().as_str().to_owned(), because)).unwrap()
+        };
+        let served = |name: &str, because| (name.to_owned(), because);
+        for _ in 0..20 {
+            assert_eq!(stays("b", None), served("b", Because::IsReader));
+            assert_eq!(stays("b", at(0)), served("b", Because::IsReader));
+            assert_eq!(stays("b", at(5)), served("c", Because::IsReader));
+            assert_eq!(stays("b", at(10)), served("w", Because::NotFresh));
+            assert_ne!(stays("w", None), served("w", Because::IsReader), "it is no reader");
+        }
+        let write = route_staying(&topology, Need::Write, true, &Random, Some(&"b".into()));
+        assert_eq!(write.map(|(i, _)| i.id().as_str()), Ok("w"));
     }
 }

@@ -25,6 +25,8 @@ pub struct Status {
     pub reads_without_reader: u64,
     /// Reads the writer served because no reader was known to be fresh enough.
     pub reads_without_fresh_reader: u64,
+    /// Reads that waited for a reader to be fresh enough (`freshness_wait`).
+    pub reads_that_waited_for_freshness: u64,
     /// Tasks of this library's own monitoring that died of a bug, and were started again.
     pub monitor_restarts: u64,
     /// Every instance: the writer, the usable readers, the rest.
@@ -75,8 +77,8 @@ fn seconds<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<
 }
 
 impl Status {
-    pub(crate) fn new(topology: &Topology, counts: [u64; 3], now: Instant) -> Self {
-        let [reads_without_reader, reads_without_fresh_reader, monitor_restarts] = counts;
+    pub(crate) fn new(topology: &Topology, counts: [u64; 4], now: Instant) -> Self {
+        let [reads_without_reader, reads_without_fresh_reader, waited, monitor_restarts] = counts;
         Self {
             cluster: topology.cluster().map(str::to_owned),
             generation: topology.generation(),
@@ -84,6 +86,7 @@ impl Status {
             writer: topology.writer().map(|writer| writer.id().clone()),
             reads_without_reader,
             reads_without_fresh_reader,
+            reads_that_waited_for_freshness: waited,
             monitor_restarts,
             instances: topology.instances().iter().map(|i| InstanceStatus::new(i, now)).collect(),
         }
@@ -139,6 +142,15 @@ impl fmt::Display for Status {
                 width = width.max(8)
             )?;
         }
+        let served = [self.reads_without_reader, self.reads_without_fresh_reader];
+        if served != [0, 0] {
+            let [no_reader, not_fresh] = served;
+            writeln!(
+                f,
+                "reads served by the writer: {no_reader} without a reader, {not_fresh} without a \
+                 fresh one"
+            )?;
+        }
         match &self.degraded {
             Some(reason) => writeln!(f, "topology degraded: {reason}"),
             None => Ok(()),
@@ -164,6 +176,9 @@ pub struct Explanation {
     pub instance: Option<InstanceId>,
     /// Why that instance.
     pub because: Option<Because>,
+    /// For how long it would first wait for a reader that is fresh enough.
+    #[serde(rename = "waits_seconds", serialize_with = "seconds")]
+    pub waits: Option<Duration>,
     /// The generation of the topology this was decided in.
     pub generation: u64,
 }
@@ -173,7 +188,9 @@ impl Explanation {
         classification: Classification,
         topology: &Topology,
         routed: Option<(&Instance, Because)>,
+        freshness_wait: Duration,
     ) -> Self {
+        let not_fresh = routed.is_some_and(|(_, because)| because == Because::NotFresh);
         Self {
             route: match classification.route() {
                 Target::Reader => "reader",
@@ -183,6 +200,7 @@ impl Explanation {
             rerunnable: classification.rerunnable(),
             instance: routed.map(|(instance, _)| instance.id.clone()),
             because: routed.map(|(_, because)| because),
+            waits: (not_fresh && !freshness_wait.is_zero()).then_some(freshness_wait),
             generation: topology.generation(),
         }
     }
@@ -192,7 +210,13 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "to a {} ({})", self.route, self.reason)?;
         match (&self.instance, self.because) {
-            (Some(instance), Some(because)) => write!(f, ": {instance}, {because}"),
+            (Some(instance), Some(because)) => {
+                write!(f, ": {instance}, {because}")?;
+                match self.waits {
+                    Some(wait) => write!(f, " (after a wait of at most {wait:?})"),
+                    None => Ok(()),
+                }
+            }
             (_, _) => f.write_str(": waits, no instance can serve it now"),
         }
     }

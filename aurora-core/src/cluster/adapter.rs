@@ -9,7 +9,7 @@ use event_listener::{Event, Listener as _};
 use super::Cluster;
 use crate::engine::{Complaint, Input};
 use crate::error::{Error, ErrorKind};
-use crate::route::{Because, Missing, Need, route};
+use crate::route::{Because, Missing, Need, route, route_staying};
 use crate::sql::Classification;
 use crate::startup;
 use crate::store::Store;
@@ -37,13 +37,27 @@ impl Cluster {
     /// Picks the instance of `topology` that serves `need`; `None` when there is none now.
     #[must_use]
     pub fn route<'a>(&self, topology: &'a Topology, need: Need) -> Option<&'a Instance> {
+        self.route_staying(topology, need, None)
+    }
+
+    /// Like [`Cluster::route`]; a session stays with the reader it has, if that serves `need`.
+    #[must_use]
+    pub fn route_staying<'a>(
+        &self,
+        topology: &'a Topology,
+        need: Need,
+        reader: Option<&InstanceId>,
+    ) -> Option<&'a Instance> {
         let fallback = self.config().reader_fallback();
-        let (instance, because) = route(topology, need, fallback, &*self.0.policy).ok()?;
+        let routed = route_staying(topology, need, fallback, &*self.0.policy, reader);
+        let (instance, because) = routed.ok()?;
         match because {
-            Because::NoReader => self.0.no_reader.fetch_add(1, Ordering::Relaxed),
-            Because::NotFresh => self.0.not_fresh.fetch_add(1, Ordering::Relaxed),
-            Because::IsReader | Because::IsWriter => 0,
-        };
+            Because::NoReader => {
+                self.0.no_reader.fetch_add(1, Ordering::Relaxed);
+            }
+            Because::NotFresh => self.note_not_fresh(need),
+            Because::IsReader | Because::IsWriter => {}
+        }
         Some(instance)
     }
 

@@ -1,7 +1,9 @@
 //! [`Cluster`]: what an application holds.
 
 mod adapter;
+mod causal;
 mod deadline;
+mod fresh;
 mod identity;
 mod instance;
 mod login;
@@ -18,6 +20,7 @@ use tokio::sync::mpsc;
 
 use self::adapter::EndOnDrop;
 pub use self::deadline::Deadline;
+use self::fresh::Wanting;
 pub use self::instance::InstanceHandle;
 pub use self::turn::Turn;
 use crate::background::Background;
@@ -29,8 +32,9 @@ use crate::event::Events;
 use crate::names::Names;
 use crate::policy::{self, Policy};
 use crate::probe::{Prober, Tls};
-use crate::route::{Missing, Need, route};
-use crate::sql::{Rules, SqlDialect, StatementCache, Target};
+use crate::route::{Missing, route_staying};
+use crate::session::Session;
+use crate::sql::{Rules, SqlDialect, StatementCache};
 use crate::startup::{self, Verdict};
 use crate::status::{Explanation, Status};
 use crate::store::Store;
@@ -71,7 +75,7 @@ struct Inner {
     /// Where those wait who ask what became of a transaction; nothing is ever kept in it.
     questions: Arc<Store<()>>,
     no_reader: AtomicU64,
-    not_fresh: AtomicU64,
+    wanting: Wanting,
     /// When markers were last pruned.
     pruned_at: Mutex<Option<Instant>>,
     // Ends after the driver was told to: field order is drop order.
@@ -189,7 +193,7 @@ impl Cluster {
             keyring,
             names,
             no_reader: AtomicU64::new(0),
-            not_fresh: AtomicU64::new(0),
+            wanting: Wanting::default(),
             pruned_at: Mutex::default(),
             questions,
             _background: background,
@@ -232,7 +236,8 @@ impl Cluster {
     /// What there is to know about every instance, ready to be printed or serialised.
     #[must_use]
     pub fn status(&self) -> Status {
-        let counts = [&self.0.no_reader, &self.0.not_fresh, &self.0.shared.restarts];
+        let Wanting { not_fresh, waited, .. } = &self.0.wanting;
+        let counts = [&self.0.no_reader, not_fresh, waited, &self.0.shared.restarts];
         let counts = counts.map(|count| count.load(Ordering::Relaxed));
         Status::new(&self.snapshot(), counts, Instant::now())
     }
@@ -276,14 +281,21 @@ impl Cluster {
     /// Where the SQL text would go now, in a session that has written nothing, and why.
     #[must_use]
     pub fn explain(&self, sql: &str) -> Explanation {
+        self.explain_in(&Session::new(self.config().freshness()), sql)
+    }
+
+    /// Where the SQL text would go now in that session, and why: one that has just written may find
+    /// no reader fresh enough.
+    #[must_use]
+    pub fn explain_in(&self, session: &Session, sql: &str) -> Explanation {
         let classification = self.classify(sql);
-        let need = match classification.route() {
-            Target::Reader => Need::read(self.config().freshness(), None, Instant::now()),
-            Target::Writer => Need::Write,
-        };
+        let need = session.need(&classification, Some(sql), Instant::now);
         let topology = self.snapshot();
-        let routed = route(&topology, need, self.config().reader_fallback(), &*self.0.policy);
-        Explanation::new(classification, &topology, routed.ok())
+        let stays = session.reader();
+        let fallback = self.config().reader_fallback();
+        let routed = route_staying(&topology, need, fallback, &*self.0.policy, stays);
+        let wait = self.config().freshness_wait();
+        Explanation::new(classification, &topology, routed.ok(), wait)
     }
 
     /// Ends monitoring. Statements that wait for an instance fail with [`ErrorKind::Closed`];

@@ -59,6 +59,12 @@ options! {
     /// Default: `session`, every session reads what it wrote.
     (copy) freshness: Freshness = |_, _| Freshness::Session;
 
+    /// How long a read that needs fresh data waits for a reader that has it, before it goes to the
+    /// writer; meanwhile the instances are asked more often. Worth it where the writer is the
+    /// bottleneck: a read that waits is slower, and the writer is spared.
+    /// Default: `0s`, reads do not wait.
+    (copy) freshness_wait: Duration = |_, _| Duration::ZERO;
+
     /// How a reader is chosen among those that may serve a read.
     /// Default: `round-robin`.
     (copy) policy: PolicyKind = |_, _| PolicyKind::RoundRobin;

@@ -235,6 +235,14 @@ impl OptionValue for Freshness {
     }
 }
 
+impl Freshness {
+    /// The level that a comment in a statement names.
+    pub(crate) fn of_hint(text: &str) -> Option<Self> {
+        let level = Self::read(&text.to_ascii_lowercase()).ok()?;
+        (level != Self::Bounded(Duration::ZERO)).then_some(level)
+    }
+}
+
 /// The units of a duration, in nanoseconds, largest first.
 const UNITS: [(&str, u128); 6] = [
     ("h", 3_600_000_000_000),

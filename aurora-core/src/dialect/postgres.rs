@@ -23,6 +23,8 @@ pub(super) struct Postgres {
 ///   set `default_transaction_read_only`; in the second case it `stands_still`.
 /// * `timeline`: the first eight digits of a log file's name on a writer; on a reader what it
 ///   receives, which is NULL without the privileges of `pg_read_all_stats`.
+/// * `position`: what is acknowledged is in the log that was written, except where commits do not
+///   wait for that (`synchronous_commit` off for the database or the user): then what was inserted.
 /// * `lag_millis`: zero when everything received is replayed, so that it does not grow on an
 ///   idle cluster; unknown without a running receiver.
 const SELF_SQL: &str = "\
@@ -33,7 +35,10 @@ SELECT {cluster} AS cluster,
        CASE WHEN NOT r.recovering THEN pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8)
             ELSE (SELECT pg_catalog.to_hex(received_tli) FROM pg_catalog.pg_stat_wal_receiver)
        END AS timeline,
-       CASE WHEN r.recovering THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_lsn() END - '0/0'::pg_catalog.pg_lsn AS position,
+       CASE WHEN r.recovering THEN pg_catalog.pg_last_wal_replay_lsn()
+            WHEN pg_catalog.current_setting('synchronous_commit') = 'off' THEN pg_catalog.pg_current_wal_insert_lsn()
+            ELSE pg_catalog.pg_current_wal_lsn()
+       END - '0/0'::pg_catalog.pg_lsn AS position,
        CASE WHEN NOT r.recovering THEN 0
             WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_stat_wal_receiver) THEN NULL
             WHEN pg_catalog.pg_last_wal_receive_lsn() = pg_catalog.pg_last_wal_replay_lsn() THEN 0

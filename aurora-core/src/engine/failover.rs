@@ -73,6 +73,7 @@ impl Engine {
         let Some(index) = self.index(slot) else { return };
         let incarnation = self.members[index].claim.and_then(|claim| claim.incarnation);
         if self.elected != Some(slot) || incarnation > self.highest_incarnation {
+            self.inherit(index, incarnation);
             // A reader may have more of the old history than the new writer has, or be rewound.
             self.forget_histories();
         }

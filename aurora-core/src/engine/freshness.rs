@@ -4,6 +4,7 @@
 //! at or before that position. A reader that reports the position replayed is fresh as of T0.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::history::History;
@@ -12,11 +13,17 @@ use super::history::History;
 /// forgotten: the further behind a reader is, the coarser is what is known of it.
 const SAMPLES: usize = 512;
 
+/// How many samples everybody sees: as many as are taken within about half a second while somebody
+/// wants fresh data.
+const RECENT: usize = 64;
+
 /// The writer's log positions over time.
 #[derive(Debug, Default)]
 pub(super) struct Samples {
     /// Rising in both parts.
     taken: VecDeque<(Instant, u64)>,
+    /// The last of them, as everybody sees them.
+    recent: Arc<[(Instant, u64)]>,
 }
 
 /// How far one reader has come.
@@ -38,7 +45,7 @@ impl Samples {
         let len = self.taken.len();
         if len >= 2 && self.taken[len - 1].1 == position && self.taken[len - 2].1 == position {
             self.taken[len - 1].0 = asked_at;
-            return;
+            return self.show();
         }
         if len == SAMPLES {
             let mut keep = false;
@@ -48,6 +55,17 @@ impl Samples {
             });
         }
         self.taken.push_back((asked_at, position));
+        self.show();
+    }
+
+    fn show(&mut self) {
+        let skipped = self.taken.len().saturating_sub(RECENT);
+        self.recent = self.taken.range(skipped..).copied().collect();
+    }
+
+    /// The last samples.
+    pub(super) fn recent(&self) -> Arc<[(Instant, u64)]> {
+        Arc::clone(&self.recent)
     }
 
     #[cfg(test)]
@@ -58,6 +76,12 @@ impl Samples {
     /// Forgets everything: another writer, another history.
     pub(super) fn clear(&mut self) {
         self.taken.clear();
+        self.recent = Arc::default();
+    }
+
+    /// When the writer was asked last, and how far it was.
+    pub(super) fn newest(&self) -> Option<(Instant, u64)> {
+        self.taken.back().copied()
     }
 
     /// The latest moment whose position is not beyond `position`.
@@ -68,6 +92,10 @@ impl Samples {
 }
 
 impl Reached {
+    pub(super) fn position(self) -> Option<u64> {
+        self.position
+    }
+
     pub(super) fn fresh_as_of(self) -> Option<Instant> {
         self.fresh_as_of
     }

@@ -1,6 +1,9 @@
 //! Whose history does a reader show? Positions of one mean nothing in another.
 
+use std::sync::Arc;
+
 use super::{Engine, Report};
+use crate::topology::Inherited;
 
 /// What a reader's log is to the writer's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +43,25 @@ impl Engine {
             self.contested = present;
         }
         present.is_some() && self.contested == present
+    }
+
+    /// Notes how much of the incarnation before is certainly part of the one that begins: what the
+    /// new writer had replayed of it as a reader. Where exactly the histories part, only the files
+    /// of the new writer tell, which an ordinary user may not read.
+    pub(super) fn inherit(&mut self, heir: usize, incarnation: Option<u64>) {
+        let Some(ended) = self.highest_incarnation.filter(|ended| incarnation > Some(*ended))
+        else {
+            return;
+        };
+        let heir = &self.members[heir];
+        let position = heir.reached.position().filter(|_| heir.follows == Some(ended));
+        let Some(position) = position.filter(|_| self.contested != Some(ended)) else {
+            // It came from nowhere: nothing is known of what was before.
+            self.inherited = Arc::default();
+            return;
+        };
+        let known = self.inherited.iter().copied();
+        self.inherited = known.chain([Inherited { incarnation: ended, position }]).collect();
     }
 
     /// Another history begins: what was measured in the one before means nothing in it.

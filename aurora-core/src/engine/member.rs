@@ -84,6 +84,8 @@ pub(super) struct Member {
     /// How often in a row its monitor died.
     pub(super) deaths: u32,
     pub(super) reached: Reached,
+    /// The incarnation that it said it follows when it was measured last.
+    pub(super) follows: Option<u64>,
     pub(super) lag: Option<Duration>,
     pub(super) last_error: Option<Arc<str>>,
     /// Why the last probe failed, if it did.
@@ -134,6 +136,7 @@ impl Member {
             not_before: now,
             deaths: 0,
             reached: Reached::default(),
+            follows: None,
             lag: None,
             last_error: None,
             failure: None,

@@ -23,6 +23,7 @@ mod successor;
 #[cfg(test)]
 pub(crate) mod tests;
 mod unrest;
+mod want;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -37,10 +38,11 @@ use self::member::{Member, Origin};
 pub use self::report::Complaint;
 pub(crate) use self::report::{FailureKind, Listed, Members, ProbeFailure, Report};
 use self::unrest::Unrest;
+use self::want::Want;
 use crate::config::Address;
 use crate::endpoint::HostPattern;
 use crate::event::Event;
-use crate::topology::{Health, InstanceId, Topology};
+use crate::topology::{Health, Inherited, InstanceId, Sampled, Topology};
 
 /// How the engine behaves; all of it comes from the configuration.
 #[derive(Clone, Debug)]
@@ -75,6 +77,9 @@ pub(crate) enum Input {
     Tick,
     /// The probe asked at `asked_at` got no answer.
     Unreachable { slot: Slot, asked_at: Instant, failure: ProbeFailure },
+    /// Somebody wants a reader that shows everything acknowledged before `required`, or waits for
+    /// the writer's position of that moment; there is none yet.
+    Wanted { required: Instant },
 }
 
 /// What the engine wants done.
@@ -114,6 +119,9 @@ pub(crate) struct Engine {
     has_switched: bool,
     /// The incarnation in which two claimed to be the writer: it has two histories.
     contested: Option<u64>,
+    /// How much of earlier incarnations is certainly part of the present one.
+    inherited: Arc<[Inherited]>,
+    want: Option<Want>,
     /// The one that was elected last, even if it is no more.
     last_elected: Option<Slot>,
     /// While there is no writer that answers, and for a while after.
@@ -145,6 +153,8 @@ impl Engine {
             samples: Samples::default(),
             has_switched: false,
             contested: None,
+            inherited: Arc::default(),
+            want: None,
             last_elected: None,
             urgency: None,
             is_urgent: true,
@@ -170,7 +180,7 @@ impl Engine {
 
     /// Takes in one fact at `now` and says what is to be done.
     pub(crate) fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
-        let is_fact = !matches!(input, Input::Tick);
+        let is_fact = !matches!(input, Input::Tick | Input::Wanted { .. });
         let elected_before = self.last_elected;
         match input {
             Input::Answered { slot, asked_at, report } => {
@@ -198,6 +208,7 @@ impl Engine {
             Input::Unreachable { slot, asked_at, failure } => {
                 self.unreachable(now, slot, asked_at, failure);
             }
+            Input::Wanted { required } => self.want(now, required),
         }
         self.give_up_stuck(now);
         self.suspect_overdue(now);
@@ -277,6 +288,7 @@ impl Engine {
             return;
         }
         member.lag = report.lag;
+        member.follows = report.incarnation;
         member.reached.note(&self.samples, report.position, report.lag, asked_at);
     }
 
@@ -302,6 +314,10 @@ impl Engine {
         topology.generation = generation;
         topology.cluster.clone_from(&self.cluster);
         topology.degraded.clone_from(&self.degraded);
+        topology.inherited = Arc::clone(&self.inherited);
+        let moments = self.samples.recent();
+        topology.sampled = (!moments.is_empty())
+            .then_some(Sampled { incarnation: self.highest_incarnation, moments });
         topology
     }
 

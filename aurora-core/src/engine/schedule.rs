@@ -166,6 +166,13 @@ impl Engine {
 
     /// The shorter interval of an instance about which something has to be found out.
     fn hurried(&self, index: usize, now: Instant) -> Option<Duration> {
+        let wanting = self.wanting(index, now);
+        let troubled = self.troubled(index, now);
+        wanting.map_or(troubled, |pace| Some(troubled.map_or(pace, |own| own.min(pace))))
+    }
+
+    /// The interval at which it is asked in times of trouble.
+    fn troubled(&self, index: usize, now: Instant) -> Option<Duration> {
         let member = &self.members[index];
         // A server that answers with a refusal is not to be hammered: nothing comes of it.
         if member.failure.is_some_and(FailureKind::is_answer) || !member.is_visible() {

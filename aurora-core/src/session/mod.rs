@@ -14,7 +14,7 @@ use self::transaction::{begins_on_reader, commits, only_begins};
 use crate::config::Freshness;
 use crate::route::Need;
 use crate::sql::{Classification, Target, TransactionControl, TransactionEffect, Verdict};
-use crate::topology::Role;
+use crate::topology::{InstanceId, Role};
 
 /// The state of one session.
 #[derive(Clone, Debug)]
@@ -23,6 +23,10 @@ pub struct Session {
     freshness: Freshness,
     forced: Option<Target>,
     last_write: Option<Instant>,
+    /// Whatever the level: reads show what was acknowledged before.
+    required: Option<Instant>,
+    /// The reader it reads from, for as long as that one is fresh enough.
+    reader: Option<InstanceId>,
     transaction: Option<Transaction>,
     /// The transaction ended with its connection, and its owner has not rolled back yet.
     transaction_lost: bool,
@@ -51,6 +55,8 @@ impl Session {
             freshness,
             forced: None,
             last_write: None,
+            required: None,
+            reader: None,
             transaction: None,
             transaction_lost: false,
             pinned: false,
@@ -98,9 +104,38 @@ impl Session {
         commits && self.in_transaction() && self.is_troubled()
     }
 
-    /// Sets how recent the data must be that its reads see, until [`Session::reset`].
-    pub fn set_freshness(&mut self, freshness: Freshness) {
-        self.freshness = freshness;
+    /// Sets how recent the data must be that its reads see, until [`Session::reset`]; returns what
+    /// was in force before.
+    pub fn set_freshness(&mut self, freshness: Freshness) -> Freshness {
+        std::mem::replace(&mut self.freshness, freshness)
+    }
+
+    /// Has all its reads see what was acknowledged before `moment`, whatever its freshness, until
+    /// [`Session::reset`]: it continues another session ([`Cluster::redeem`](crate::Cluster::redeem)).
+    pub fn require(&mut self, moment: Instant) {
+        self.required = self.required.max(Some(moment));
+    }
+
+    /// Before which moment everything was acknowledged that a token of this session stands for
+    /// ([`Cluster::token`](crate::Cluster::token)): its last write that was committed, and what it
+    /// continues. `None` if there is nothing.
+    #[must_use]
+    pub fn stands_for(&self) -> Option<Instant> {
+        self.last_write.max(self.required)
+    }
+
+    /// The reader that it stays with: with [`Freshness::Session`] one unit of work reads from one
+    /// reader, as long as that is fresh enough. Other levels spread their statements.
+    #[must_use]
+    pub fn reader(&self) -> Option<&InstanceId> {
+        self.reader.as_ref().filter(|_| self.freshness == Freshness::Session)
+    }
+
+    /// Notes where its statement is about to run.
+    pub fn settle(&mut self, instance: &InstanceId, role: Role) {
+        if role == Role::Reader && self.reader.as_ref() != Some(instance) {
+            self.reader = Some(instance.clone());
+        }
     }
 
     /// Sends every statement to the writer, or every read to readers, until told otherwise;
@@ -140,24 +175,26 @@ impl Session {
         if sql.is_some_and(|sql| begins_on_reader(classification, sql))
             && self.forced != Some(Target::Writer)
         {
-            return match self.forced {
-                Some(Target::Reader) => Need::Read { fresh_as_of: None },
-                Some(Target::Writer) | None => self.read_need(clock),
-            };
+            return self.read_need(classification, clock);
         }
         match (self.forced, classification.route()) {
             (Some(Target::Writer), _) | (_, Target::Writer) => Need::Write,
-            (Some(Target::Reader), Target::Reader) => Need::Read { fresh_as_of: None },
-            (None, Target::Reader) => self.read_need(clock),
+            (Some(Target::Reader) | None, Target::Reader) => self.read_need(classification, clock),
         }
     }
 
-    fn read_need(&self, clock: impl FnOnce() -> Instant) -> Need {
-        match (self.freshness, self.last_write) {
-            (Freshness::Eventual, _) | (Freshness::Session, None) => {
-                Need::Read { fresh_as_of: None }
+    /// A level that the statement itself names counts more than the scope it runs in.
+    fn read_need(&self, classification: &Classification, clock: impl FnOnce() -> Instant) -> Need {
+        let level = match (classification.freshness(), self.forced) {
+            (Some(own), _) => own,
+            (None, Some(_)) => return Need::Read { fresh_as_of: None },
+            (None, None) => self.freshness,
+        };
+        match Need::read(level, self.last_write, clock) {
+            Need::Read { fresh_as_of } => {
+                Need::Read { fresh_as_of: fresh_as_of.max(self.required) }
             }
-            (freshness, last_write) => Need::read(freshness, last_write, clock()),
+            Need::Write => Need::Write,
         }
     }
 

@@ -299,3 +299,80 @@ fn a_read_after_a_transaction_is_run_again() {
         assert!(!session.is_transaction_lost(), "{before:?} {session:?}");
     }
 }
+
+#[test]
+fn a_statement_says_itself_how_fresh_it_must_be() {
+    let now = Instant::now();
+    let mut session = Session::new(Freshness::Session);
+    session.wrote(now);
+    let own = Need::Read { fresh_as_of: Some(now) };
+    for (sql, forced, expected) in [
+        ("SELECT 1", None, own),
+        ("/*@fresh eventual*/ SELECT 1", None, READ),
+        ("SELECT 1 /* @FRESH Strong */", None, Need::Write),
+        ("/*@fresh strong*/ SELECT 1", Some(Target::Reader), Need::Write),
+        ("/*@fresh session*/ SELECT 1", Some(Target::Reader), own),
+        ("/*@fresh eventual*/ SELECT 1", Some(Target::Writer), Need::Write),
+        ("SELECT 1", Some(Target::Reader), READ),
+        (
+            "/*@fresh bounded:1s*/ SELECT 1",
+            None,
+            Need::Read { fresh_as_of: now.checked_sub(Duration::from_secs(1)) },
+        ),
+        // What cannot be read asks for the most, and so do two that differ.
+        ("/*@fresh*/ SELECT 1", None, Need::Write),
+        ("/*@fresh soon*/ SELECT 1", None, Need::Write),
+        ("/*@fresh bounded:0s*/ SELECT 1", None, Need::Write),
+        ("/*@fresh eventual*/ SELECT 1 /*@fresh session*/", None, Need::Write),
+        ("/*@fresh session*/ SELECT 1 /*@fresh session*/", None, own),
+        // These are none.
+        ("SELECT '/*@fresh strong*/'", None, own),
+        ("/*@freshly strong*/ SELECT 1", None, own),
+        ("-- /*@fresh strong*/", None, own),
+    ] {
+        session.force(forced);
+        assert_eq!(session.need(&classified(sql), Some(sql), || now), expected, "{sql} {forced:?}");
+    }
+}
+
+#[test]
+fn what_a_session_continues_counts_at_every_level() {
+    let start = Instant::now();
+    let at = |ms| start + Duration::from_millis(ms);
+    let mut session = Session::new(Freshness::Eventual);
+    let need = |session: &Session| session.need(&classified("SELECT 1"), None, || at(100));
+    assert_eq!(session.stands_for(), None);
+    session.require(at(50));
+    session.require(at(40));
+    for (freshness, moment) in [
+        (Freshness::Eventual, 50),
+        (Freshness::Session, 50),
+        (Freshness::Bounded(Duration::from_millis(80)), 50),
+        (Freshness::Bounded(Duration::from_millis(20)), 80),
+    ] {
+        session.set_freshness(freshness);
+        assert_eq!(need(&session), Need::Read { fresh_as_of: Some(at(moment)) }, "{freshness:?}");
+    }
+    assert_eq!(session.stands_for(), Some(at(50)));
+    session.wrote(at(70));
+    assert_eq!(session.stands_for(), Some(at(70)));
+    session.reset();
+    assert_eq!((session.stands_for(), need(&session)), (None, READ));
+}
+
+#[test]
+fn a_session_stays_with_its_reader_and_other_levels_do_not() {
+    let mut session = Session::new(Freshness::Session);
+    session.settle(&"w".into(), Role::Writer);
+    assert_eq!(session.reader(), None);
+    session.settle(&"b".into(), Role::Reader);
+    session.settle(&"w".into(), Role::Writer);
+    assert_eq!(session.reader(), Some(&"b".into()));
+    session.set_freshness(Freshness::Eventual);
+    assert_eq!(session.reader(), None);
+    session.set_freshness(Freshness::Session);
+    session.settle(&"c".into(), Role::Reader);
+    assert_eq!(session.reader(), Some(&"c".into()));
+    session.reset();
+    assert_eq!(session.reader(), None);
+}

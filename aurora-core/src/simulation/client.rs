@@ -13,9 +13,9 @@ use super::wire::{ConnectionId, Wire};
 use super::workload::Statement;
 use super::world::World;
 use crate::config::Freshness;
-use crate::engine::Complaint;
+use crate::engine::{Complaint, Input};
 use crate::error::ErrorKind;
-use crate::route::{Need, route};
+use crate::route::{Because, Need, route_staying};
 use crate::session::{Place, Recovery, Session};
 use crate::sql::Classification;
 use crate::store::Lease;
@@ -174,13 +174,21 @@ impl World {
         let Some(running) = &me.statement else { return };
         let (need, began, deadline) = (running.need, running.began, running.deadline);
         let fallback = self.config.reader_fallback();
-        let Ok((instance, _)) = route(&topology, need, fallback, &*self.policy) else {
+        let stays = me.session.reader();
+        let Ok((instance, because)) =
+            route_staying(&topology, need, fallback, &*self.policy, stays)
+        else {
             self.release(client);
             if self.now >= deadline {
                 return self.ended(client, Ended::Failed);
             }
             return self.enter(client, Doing::Waiting);
         };
+        if let (Because::NotFresh, Need::Read { fresh_as_of: Some(required) }) = (because, need) {
+            self.fact(Input::Wanted { required });
+        }
+        let me = &mut self.clients[client];
+        me.session.settle(instance.id(), instance.role());
         if me.lease.as_ref().is_some_and(|lease| lease.is_current(instance)) {
             return self.attempt(client);
         }

@@ -166,7 +166,9 @@ impl Route {
         match (self.need.as_deref(), self.freshness.as_deref()) {
             (Some("write"), None) => Ok(Need::Write),
             (Some("read"), None) => Ok(Need::Read { fresh_as_of: moment(&self.as_of)? }),
-            (None, Some(word)) => Ok(Need::read(freshness(word)?, moment(&self.wrote)?, scene.now)),
+            (None, Some(word)) => {
+                Ok(Need::read(freshness(word)?, moment(&self.wrote)?, || scene.now))
+            }
             (need, freshness) => Err(format!("need {need:?}, freshness {freshness:?}")),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::part::Part;
 use super::{TransactionEffect, Verdict};
+use crate::config::Freshness;
 
 /// Where a statement should run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +19,7 @@ pub struct Classification {
     verdict: Verdict,
     reason: &'static str,
     hint: Option<Target>,
+    freshness: Option<Freshness>,
     effect: TransactionEffect,
     certain: bool,
     rerunnable: bool,
@@ -30,11 +32,17 @@ impl Classification {
             verdict: part.verdict,
             reason: part.reason,
             hint,
+            freshness: None,
             effect,
             certain: part.certain,
             rerunnable: part.rerunnable,
             leaves_session_state: part.leaves,
         }
+    }
+
+    /// The same with the freshness that the text itself asks for.
+    pub(crate) fn with_freshness(self, freshness: Option<Freshness>) -> Self {
+        Self { freshness, ..self }
     }
 
     /// What holds for a text that the server reads in one of two ways; where they differ, the
@@ -46,6 +54,11 @@ impl Classification {
             verdict: if same { self.verdict } else { Verdict::Write },
             reason: if same { self.reason } else { reason },
             hint: if self.hint == other.hint { self.hint } else { None },
+            freshness: if self.freshness == other.freshness {
+                self.freshness
+            } else {
+                Some(Freshness::Strong)
+            },
             effect: if self.effect == other.effect { self.effect } else { unclear },
             certain: self.certain || other.certain,
             rerunnable: self.rerunnable && other.rerunnable,
@@ -78,6 +91,14 @@ impl Classification {
     #[must_use]
     pub fn hint(&self) -> Option<Target> {
         self.hint
+    }
+
+    /// How recent the data must be by a `/*@fresh level*/` comment, where the level is one of the
+    /// option `freshness`: `/*@fresh strong*/`, `/*@fresh eventual*/`, `/*@fresh bounded:200ms*/`.
+    /// One that cannot be read asks for `strong`, and so do two that differ.
+    #[must_use]
+    pub fn freshness(&self) -> Option<Freshness> {
+        self.freshness
     }
 
     /// Where to run the text: the hint if there is one, else a reader for [`Verdict::Read`] and the

@@ -7,6 +7,40 @@ use std::time::Instant;
 
 pub use self::instance::{Health, Instance, InstanceId, Role};
 
+/// The writer's log, at some moments of the recent past.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sampled {
+    pub(crate) incarnation: Option<u64>,
+    /// When the writer was asked, and where it was: everything acknowledged before is in the log
+    /// up to that position. Rising in both parts, and not empty.
+    pub(crate) moments: Arc<[(Instant, u64)]>,
+}
+
+impl Sampled {
+    /// The first position that was asked for at `since` or later; `None` for any.
+    pub(crate) fn position_since(&self, since: Option<Instant>) -> Option<u64> {
+        let place = match since {
+            Some(since) => self.moments.partition_point(|&(asked_at, _)| asked_at < since),
+            None => self.moments.len().checked_sub(1)?,
+        };
+        self.moments.get(place).map(|&(_, position)| position)
+    }
+
+    /// The first moment whose position is not before `position`.
+    pub(crate) fn moment_of(&self, position: u64) -> Option<Instant> {
+        let place = self.moments.partition_point(|&(_, sampled)| sampled < position);
+        self.moments.get(place).map(|&(asked_at, _)| asked_at)
+    }
+}
+
+/// A part of an earlier incarnation that is certainly part of the present one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Inherited {
+    pub(crate) incarnation: u64,
+    /// Up to here at least.
+    pub(crate) position: u64,
+}
+
 /// The cluster at one moment: immutable, and in selection order.
 ///
 /// Instances stand in the order writer, usable readers (freshest first), the rest, so that the
@@ -16,6 +50,9 @@ pub struct Topology {
     pub(crate) generation: u64,
     pub(crate) cluster: Option<Arc<str>>,
     pub(crate) degraded: Option<Arc<str>>,
+    pub(crate) sampled: Option<Sampled>,
+    /// In the order of the incarnations.
+    pub(crate) inherited: Arc<[Inherited]>,
     instances: Box<[Instance]>,
     writers: usize,
     readers: usize,
@@ -38,6 +75,8 @@ impl Topology {
             generation: 0,
             cluster: None,
             degraded: None,
+            sampled: None,
+            inherited: Arc::default(),
             instances: instances.into(),
             writers,
             readers,

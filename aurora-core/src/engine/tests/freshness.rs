@@ -6,6 +6,8 @@ use super::rules::aurora;
 use super::server::suggested;
 use super::world::World;
 use super::{ms, secs};
+use crate::engine::Input;
+use crate::topology::Inherited;
 
 fn age(world: &World, host: &str) -> Option<Duration> {
     world.instance(host).fresh_as_of().map(|at| world.now - at)
@@ -134,4 +136,97 @@ fn a_writer_is_never_behind_itself() {
     world.server("a").members = suggested(&["b", "c"]);
     world.advance(secs(2));
     assert_eq!(world.instance("a").lag(), Some(Duration::ZERO));
+}
+
+/// A session has written now, and wants to read from a reader. Returns the moment.
+fn want(world: &mut World) -> std::time::Instant {
+    let required = world.now;
+    world.handle(Input::Wanted { required });
+    required
+}
+
+#[test]
+fn whoever_wants_freshness_gets_it_sooner_than_the_next_probe() {
+    let mut world = World::postgres();
+    world.advance(ms(20));
+    let required = want(&mut world);
+    let took = world.until(secs(5), |w| w.instance("b").fresh_as_of() >= Some(required));
+    assert!(took <= ms(40), "{took:?}");
+    // Then the usual pace is good enough.
+    world.advance(secs(10));
+    assert!(world.asked("a", secs(5)) <= 9, "{}", world.asked("a", secs(5)));
+}
+
+#[test]
+fn a_reader_a_little_behind_is_asked_often_until_it_has_come() {
+    let mut world = World::postgres();
+    world.server("a").position = Some(200);
+    let required = want(&mut world);
+    world.advance(ms(200));
+    assert!(world.asked("b", ms(200)) >= 10, "{}", world.asked("b", ms(200)));
+    world.server("b").position = Some(200);
+    let took = world.until(secs(5), |w| w.instance("b").fresh_as_of() >= Some(required));
+    assert!(took <= ms(30), "{took:?}");
+}
+
+#[test]
+fn a_demand_that_nobody_can_meet_is_no_storm() {
+    let mut world = World::postgres();
+    world.server("a").position = Some(200);
+    for _ in 0..6000 {
+        // A crowd asks all the time, and the readers never get there.
+        want(&mut world);
+        world.advance(ms(10));
+    }
+    for host in ["a", "b", "c"] {
+        // As slow as ever after a while, and never faster than the fastest pace.
+        assert!(world.asked(host, secs(5)) <= 9, "{host}: {}", world.asked(host, secs(5)));
+        let asked: Vec<_> = world.probes.iter().filter(|(_, to)| to.host() == host).collect();
+        assert!(asked.windows(2).all(|pair| pair[1].0 - pair[0].0 >= ms(10)), "{host}");
+    }
+    // Nobody wants it any more.
+    world.advance(secs(10));
+    world.server("b").position = Some(200);
+    assert!(world.asked("b", secs(5)) <= 9);
+}
+
+#[test]
+fn without_readers_the_writer_alone_is_sampled() {
+    let mut world = World::postgres();
+    for host in ["b", "c"] {
+        world.crash(host);
+    }
+    world.advance(secs(30));
+    let required = want(&mut world);
+    let sampled = |w: &World| {
+        w.topology().sampled.as_ref().is_some_and(|s| s.position_since(Some(required)).is_some())
+    };
+    let took = world.until(secs(5), sampled);
+    assert!(took <= ms(20), "{took:?}");
+}
+
+#[test]
+fn what_the_new_writer_had_as_a_reader_survived() {
+    let mut world = World::postgres();
+    for host in ["a", "b", "c"] {
+        world.server(host).position = Some(700);
+        if host != "a" {
+            world.server(host).timeline = Some(1);
+        }
+    }
+    world.advance(secs(2));
+    world.server("a").position = Some(900);
+    world.crash("a");
+    world.server("b").promote(2);
+    world.server("b").position = Some(750);
+    world.until(secs(1), |w| w.writer() == Some("b"));
+    let known = Inherited { incarnation: 1, position: 700 };
+    assert_eq!(*world.topology().inherited, [known]);
+    let sampled = world.topology().sampled.clone().unwrap();
+    assert_eq!((sampled.position_since(None), sampled.incarnation), (Some(750), Some(2)));
+    // The next one had not said whom it follows: nothing is known any more.
+    world.crash("b");
+    world.server("c").promote(3);
+    world.until(secs(1), |w| w.writer() == Some("c"));
+    assert_eq!(*world.topology().inherited, []);
 }

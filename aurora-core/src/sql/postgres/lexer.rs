@@ -2,7 +2,11 @@
 //!
 //! It works on bytes and never fails: text that the server could not tokenize ends in [`Kind::Bad`].
 
+use crate::config::Freshness;
 use crate::sql::Target;
+
+/// Begins a comment that says how recent the data must be.
+const FRESH: &[u8] = b"@fresh";
 
 /// What a token is, as coarse as the rules allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,13 +101,25 @@ pub(crate) struct Lexer<'a> {
     pos: usize,
     strings: Strings,
     hint: Option<Target>,
+    freshness: Option<Freshness>,
     /// A quote after a backslash was met: the two readings of strings differ from here on.
     backslash_quote: bool,
 }
 
 impl<'a> Lexer<'a> {
     pub(crate) fn new(sql: &'a str, strings: Strings) -> Self {
-        Self { sql: sql.as_bytes(), pos: 0, strings, hint: None, backslash_quote: false }
+        Self {
+            sql: sql.as_bytes(),
+            pos: 0,
+            strings,
+            hint: None,
+            freshness: None,
+            backslash_quote: false,
+        }
+    }
+
+    pub(crate) fn freshness(&self) -> Option<Freshness> {
+        self.freshness
     }
 
     pub(crate) fn hint(&self) -> Option<Target> {
@@ -183,6 +199,17 @@ impl<'a> Lexer<'a> {
         } else if inside.eq_ignore_ascii_case(b"@reader") {
             // Of two hints the careful one counts.
             self.hint = self.hint.or(Some(Target::Reader));
+        } else if let Some((word, level)) = inside.split_at_checked(FRESH.len())
+            && word.eq_ignore_ascii_case(FRESH)
+            && level.first().is_none_or(u8::is_ascii_whitespace)
+        {
+            let level = std::str::from_utf8(level).unwrap_or_default().trim();
+            // What cannot be read, and two that differ, ask for the most.
+            let asked = Freshness::of_hint(level).unwrap_or(Freshness::Strong);
+            let before = self.freshness.replace(asked);
+            if before.is_some_and(|before| before != asked) {
+                self.freshness = Some(Freshness::Strong);
+            }
         }
     }
 

@@ -79,6 +79,7 @@ fn read(sql: &str, rules: &Rules, strings: Strings) -> Reading {
         }
         Some(part) => part,
     };
-    let found = Classification::new(part, effect, cursor.lexer().hint());
+    let found = Classification::new(part, effect, cursor.lexer().hint())
+        .with_freshness(cursor.lexer().freshness());
     Reading { found, differs: cursor.lexer().backslash_quote(), malformed }
 }
