@@ -31,9 +31,12 @@ impl<C: Physical> AuroraConnection<C> {
 
     /// Leases a connection to an instance that serves `need`, waiting for one if there is none.
     fn acquire_free(&mut self, need: Need, deadline: Deadline) -> QueryResult<()> {
+        self.shared.cluster.wait_fresh_blocking(need, deadline);
         loop {
-            let topology = self.shared.cluster.snapshot();
-            let Some(instance) = self.shared.cluster.route(&topology, need) else {
+            let cluster = &self.shared.cluster;
+            let topology = cluster.snapshot();
+            let stays = self.session.reader();
+            let Some(instance) = cluster.route_staying(&topology, need, stays) else {
                 drop(topology);
                 self.release();
                 let found = self.shared.cluster.wait_for_blocking(need, deadline.at());
@@ -55,7 +58,8 @@ impl<C: Physical> AuroraConnection<C> {
                 self.release();
                 self.lease = idle;
             }
-            if self.lease.is_some() {
+            if let Some(lease) = &self.lease {
+                self.session.settle(lease.instance(), lease.role());
                 self.tell_lease();
                 return Ok(());
             }

@@ -6,6 +6,7 @@ pub mod asynchronous;
 #[cfg(feature = "postgres")]
 mod connection;
 mod errors;
+mod fresh;
 mod instrument;
 mod intent;
 #[cfg(feature = "postgres")]
@@ -24,7 +25,7 @@ mod run_transaction;
 mod transaction;
 
 pub use aurora_core::transaction::{MarkerTable, Resolve, RunOptions};
-pub use aurora_core::{self, Cluster, Config, Freshness, Outcome, Retry};
+pub use aurora_core::{self, CausalToken, Cluster, Config, Freshness, Outcome, Retry};
 #[cfg(feature = "postgres")]
 pub use connection::AuroraConnection;
 pub use errors::{instance, outcome, retry};

@@ -17,7 +17,7 @@ use crate::errors;
 use crate::follow::WriterPool;
 use crate::pools::Pools;
 use crate::runner::Runner;
-use crate::session::{self, Explicit, Slot, TaskSessions};
+use crate::session::{self, Explicit, Key, Owner, Slot, TaskSessions};
 use crate::statement::{Answer, Ask, Statement};
 
 /// A handle to the cluster that sends each statement where it belongs: reads and streams to
@@ -140,27 +140,29 @@ impl AuroraConnection {
 
     /// A runner for one statement or transaction of this session.
     pub(crate) fn runner(&self) -> Runner {
-        let mut session = Session::new(self.freshness);
+        Runner::new(Arc::clone(&self.shared.pools), self.new_session(), self.owner())
+    }
+
+    /// The session's state, as a statement that begins now has to know it.
+    pub(crate) fn new_session(&self) -> Session {
+        let mut session = self.owner().session(self.freshness);
         session.force(self.forced);
-        let last_write = match &self.session {
-            Some(session) => session.last_write(),
-            None => self.shared.tasks.last_write(),
-        };
-        if let Some(last_write) = last_write {
-            session.wrote(last_write);
+        session
+    }
+
+    /// Whose statements go through this handle.
+    pub(crate) fn owner(&self) -> Owner {
+        match &self.session {
+            Some(session) => Owner::Explicit(Arc::clone(&session.marks)),
+            None => Owner::Task(Arc::clone(&self.shared.tasks), Key::current()),
         }
-        Runner::new(Arc::clone(&self.shared.pools), session)
     }
 
     /// Has the session's reads see what the runner wrote.
     pub(crate) fn follow(&self, runner: &mut Runner) {
         // What a transaction wrote is there once it has committed.
-        if runner.in_transaction() || !runner.take_wrote() {
-            return;
-        }
-        match &self.session {
-            Some(session) => session.note(Instant::now()),
-            None => self.shared.tasks.note(Instant::now()),
+        if !runner.in_transaction() && runner.take_wrote() {
+            self.owner().note(Instant::now());
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod attempt;
 mod builder;
+mod causal;
 mod connection;
 mod connection_trait;
 mod errors;
@@ -24,7 +25,8 @@ mod transaction;
 
 pub use aurora_core::transaction::{MarkerTable, Resolve, RunOptions};
 pub use aurora_core::{
-    self, Cluster, Config, Error, ErrorKind, Freshness, InstanceId, Outcome, Retry, Role,
+    self, CausalToken, Cluster, Config, Error, ErrorKind, Freshness, InstanceId, Outcome, Retry,
+    Role,
 };
 pub use builder::Builder;
 pub use connection::AuroraConnection;

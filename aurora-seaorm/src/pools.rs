@@ -70,9 +70,16 @@ impl Pools {
     }
 
     /// A connection to an instance that serves `need`, waiting for one until `deadline`.
-    pub(crate) async fn acquire(&self, need: Need, deadline: Deadline) -> Result<Held, Error> {
+    /// A session stays with the `reader` it has, if that serves `need`.
+    pub(crate) async fn acquire(
+        &self,
+        need: Need,
+        reader: Option<&InstanceId>,
+        deadline: Deadline,
+    ) -> Result<Held, Error> {
+        self.cluster.wait_fresh(need, deadline).await;
         loop {
-            let (instance, permit) = match self.look(need, deadline) {
+            let (instance, permit) = match self.look(need, reader, deadline) {
                 Found::Idle(held) => return Ok(held),
                 Found::Nobody => {
                     drop(self.cluster.wait_for(need, deadline.at()).await?);
@@ -92,9 +99,11 @@ impl Pools {
         }
     }
 
-    fn look(&self, need: Need, deadline: Deadline) -> Found {
+    fn look(&self, need: Need, reader: Option<&InstanceId>, deadline: Deadline) -> Found {
         let topology = self.cluster.snapshot();
-        let Some(instance) = self.cluster.route(&topology, need) else { return Found::Nobody };
+        let Some(instance) = self.cluster.route_staying(&topology, need, reader) else {
+            return Found::Nobody;
+        };
         let found = self.look_at(instance, deadline);
         match (&found, self.cluster.elsewhere(&topology, need, instance)) {
             (Found::Full(..) | Found::Room(..), Some(other)) => self.look_at(other, deadline),

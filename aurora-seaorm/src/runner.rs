@@ -16,6 +16,7 @@ use crate::attempt::Attempt;
 use crate::errors;
 use crate::held::{Condition, Held};
 use crate::pools::Pools;
+use crate::session::Owner;
 use crate::statement::{self, Answer, Ask, Statement};
 
 const TRANSACTION_LOST: &str =
@@ -32,11 +33,15 @@ pub(crate) struct Runner {
     wrote: bool,
     /// The server has aborted the open transaction: it can only be rolled back.
     aborted: bool,
+    /// A statement is with the server that may write, or commit what was written.
+    in_doubt: bool,
+    owner: Owner,
 }
 
 impl Runner {
-    pub(crate) fn new(pools: Arc<Pools>, session: Session) -> Self {
-        Self { pools, session, held: None, wrote: false, aborted: false }
+    pub(crate) fn new(pools: Arc<Pools>, session: Session, owner: Owner) -> Self {
+        let (held, wrote, aborted, in_doubt) = (None, false, false, false);
+        Self { pools, session, held, wrote, aborted, in_doubt, owner }
     }
 
     /// Whether nothing ties the session to its connection.
@@ -124,7 +129,13 @@ impl Runner {
             if !self.session.is_free() {
                 return Err(self.give_up_session());
             }
-            let held = self.pools.acquire(need, deadline).await.map_err(errors::from_core)?;
+            let reader = self.session.reader();
+            let held = self.pools.acquire(need, reader, deadline).await;
+            let held = held.map_err(errors::from_core)?;
+            if held.role() == Role::Reader {
+                self.owner.settle(held.lease().instance());
+                self.session.settle(held.lease().instance(), Role::Reader);
+            }
             self.held = Some(held);
             return Ok(());
         };
@@ -146,6 +157,7 @@ impl Runner {
 
     /// The connection is gone, and nothing was sent.
     fn give_up_session(&mut self) -> sqlx::Error {
+        self.settle_doubt();
         self.close();
         self.aborted = false;
         let in_transaction = self.session.disconnected();
@@ -166,7 +178,12 @@ impl Runner {
             stats.count_write();
         }
         let running = stats.start(Instant::now());
-        let answer = statement::put(statement, ask, held).await?;
+        // Whoever drops this future from here on leaves behind what may be done all the same.
+        self.in_doubt = !matches!(classification.verdict(), Verdict::Read | Verdict::Lock)
+            || !classification.rerunnable();
+        let answer = statement::put(statement, ask, held).await;
+        self.in_doubt = false;
+        let answer = answer?;
         if held.condition() == Condition::Busy {
             held.set(Condition::Clean);
         }
@@ -275,6 +292,13 @@ impl Runner {
         }
     }
 
+    /// What may have been written counts as written.
+    fn settle_doubt(&mut self) {
+        if std::mem::take(&mut self.in_doubt) {
+            self.owner.note(Instant::now());
+        }
+    }
+
     fn close(&mut self) {
         if let Some(mut held) = self.held.take() {
             held.set(Condition::Dirty);
@@ -295,6 +319,7 @@ impl Runner {
 impl Drop for Runner {
     /// What ties a session to its connection must not be inherited by another.
     fn drop(&mut self) {
+        self.settle_doubt();
         if !self.session.is_free() {
             self.close();
         }

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use aurora_core::{Error, ErrorKind};
+use aurora_core::session::Session;
+use aurora_core::{Error, ErrorKind, Freshness, InstanceId, Role};
 use tokio::task;
 
 use crate::errors;
@@ -37,28 +38,18 @@ struct Shard {
 
 /// A session without a handle of its own: a task, or what a thread blocks on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Key {
+pub(crate) enum Key {
     Task(task::Id),
     Thread(ThreadId),
 }
 
 impl Key {
-    fn current() -> Self {
+    pub(crate) fn current() -> Self {
         task::try_id().map_or_else(|| Self::Thread(thread::current().id()), Self::Task)
     }
 }
 
 impl TaskSessions {
-    /// When the current task wrote last, as far as its reads have to know.
-    pub(crate) fn last_write(&self) -> Option<Instant> {
-        self.last_write_of(Key::current())
-    }
-
-    /// Notes a write of the current task.
-    pub(crate) fn note(&self, now: Instant) {
-        self.note_of(Key::current(), now);
-    }
-
     /// Has every task see what was written before `now`, whoever wrote it.
     pub(crate) fn note_for_all(&self, now: Instant) {
         for shard in &self.shards {
@@ -77,7 +68,8 @@ impl TaskSessions {
         if shard.writes.len() >= REMEMBERED {
             shard.forget(now);
         }
-        shard.writes.insert(key, now);
+        let known = shard.writes.entry(key).or_insert(now);
+        *known = now.max(*known);
     }
 
     fn shard(&self, key: Key) -> &Mutex<Shard> {
@@ -114,7 +106,7 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 /// A session that has a handle of its own.
 #[derive(Debug, Default)]
 pub(crate) struct Explicit {
-    last_write: Mutex<Option<Instant>>,
+    pub(crate) marks: Arc<Mutex<Marks>>,
     /// What ties it to a connection, if something does.
     pub(crate) pinned: Slot,
 }
@@ -135,14 +127,78 @@ pub(crate) async fn lock_slot(
     })
 }
 
-impl Explicit {
-    pub(crate) fn last_write(&self) -> Option<Instant> {
-        *self.last_write.lock().unwrap_or_else(PoisonError::into_inner)
+/// What reads have to know of a session that has a handle of its own.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Marks {
+    last_write: Option<Instant>,
+    required: Option<Instant>,
+    reader: Option<InstanceId>,
+}
+
+/// Whose statements they are: what they write, the others of the same one have to see.
+#[derive(Clone, Debug)]
+pub(crate) enum Owner {
+    Explicit(Arc<Mutex<Marks>>),
+    Task(Arc<TaskSessions>, Key),
+}
+
+impl Owner {
+    /// A session that knows what its owner has done so far.
+    pub(crate) fn session(&self, freshness: Freshness) -> Session {
+        let mut session = Session::new(freshness);
+        let marks = match self {
+            Self::Explicit(marks) => lock_marks(marks).clone(),
+            Self::Task(tasks, key) => {
+                Marks { last_write: tasks.last_write_of(*key), ..Marks::default() }
+            }
+        };
+        if let Some(last_write) = marks.last_write {
+            session.wrote(last_write);
+        }
+        if let Some(required) = marks.required {
+            session.require(required);
+        }
+        if let Some(reader) = &marks.reader {
+            session.settle(reader, Role::Reader);
+        }
+        session
     }
 
+    /// Notes that something was, or may have been, written.
     pub(crate) fn note(&self, now: Instant) {
-        *self.last_write.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        match self {
+            Self::Explicit(marks) => lock_marks(marks).last_write = Some(now),
+            Self::Task(tasks, key) => tasks.note_of(*key, now),
+        }
     }
+
+    /// Has its reads see what was acknowledged before the moment.
+    pub(crate) fn require(&self, moment: Instant) {
+        match self {
+            Self::Explicit(marks) => {
+                let mut marks = lock_marks(marks);
+                marks.required = marks.required.max(Some(moment));
+            }
+            Self::Task(tasks, key) => tasks.note_of(*key, moment),
+        }
+    }
+
+    /// Before which moment everything was acknowledged that a token of it stands for.
+    pub(crate) fn stands_for(&self) -> Option<Instant> {
+        self.session(Freshness::Session).stands_for()
+    }
+
+    /// Notes which reader it reads from. A task has no handle that would tell when its unit of work
+    /// ends, so it does not stay with one.
+    pub(crate) fn settle(&self, instance: &InstanceId) {
+        if let Self::Explicit(marks) = self {
+            lock_marks(marks).reader = Some(instance.clone());
+        }
+    }
+}
+
+fn lock_marks(marks: &Mutex<Marks>) -> MutexGuard<'_, Marks> {
+    marks.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -153,19 +209,22 @@ mod tests {
     fn a_session_is_a_thread_or_a_task() {
         let sessions = TaskSessions::default();
         let now = Instant::now();
-        sessions.note(now);
-        assert_eq!(sessions.last_write(), Some(now));
-        let elsewhere =
-            thread::scope(|scope| scope.spawn(|| sessions.last_write()).join().unwrap());
+        sessions.note_of(Key::current(), now);
+        assert_eq!(sessions.last_write_of(Key::current()), Some(now));
+        let elsewhere = thread::scope(|scope| {
+            scope.spawn(|| sessions.last_write_of(Key::current())).join().unwrap()
+        });
         assert_eq!(elsewhere, None);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let sessions = Arc::new(sessions);
         let of_task = {
             let sessions = Arc::clone(&sessions);
-            runtime.block_on(runtime.spawn(async move { sessions.last_write() })).unwrap()
+            runtime
+                .block_on(runtime.spawn(async move { sessions.last_write_of(Key::current()) }))
+                .unwrap()
         };
         assert_eq!(of_task, None);
-        assert_eq!(runtime.block_on(async { sessions.last_write() }), Some(now));
+        assert_eq!(runtime.block_on(async { sessions.last_write_of(Key::current()) }), Some(now));
     }
 
     #[test]

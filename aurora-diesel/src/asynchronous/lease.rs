@@ -34,6 +34,9 @@ impl AuroraConnection {
 
     /// Leases a connection to an instance that serves `need`, waiting for one if there is none.
     async fn acquire_free(&mut self, need: Need, deadline: Deadline) -> QueryResult<()> {
+        if self.shared.cluster.may_wait_fresh(need) {
+            Box::pin(self.shared.cluster.wait_fresh(need, deadline)).await;
+        }
         loop {
             match self.lease_idle(need, deadline.began()) {
                 Found::Leased => return Ok(()),
@@ -47,7 +50,7 @@ impl AuroraConnection {
                     // One that its server ended while it was given back is dropped here.
                     if let Some(lease) = lease.filter(|lease| !lease.is_closed()) {
                         self.lease = Some(lease);
-                        self.tell_lease();
+                        self.settle();
                         return Ok(());
                     }
                 }
@@ -58,7 +61,8 @@ impl AuroraConnection {
     /// Leases what is there, without waiting and without counting references.
     fn lease_idle(&mut self, need: Need, now: Instant) -> Found {
         let topology = self.shared.cluster.snapshot();
-        let Some(instance) = self.shared.cluster.route(&topology, need) else {
+        let stays = self.session.reader();
+        let Some(instance) = self.shared.cluster.route_staying(&topology, need, stays) else {
             self.release();
             return Found::Nobody;
         };
@@ -81,8 +85,16 @@ impl AuroraConnection {
             }
         };
         self.lease = Some(lease);
-        self.tell_lease();
+        self.settle();
         Found::Leased
+    }
+
+    /// The session uses the connection from now on.
+    fn settle(&mut self) {
+        if let Some(lease) = &self.lease {
+            self.session.settle(lease.instance(), lease.role());
+        }
+        self.tell_lease();
     }
 
     /// Whether others may use the connection after this session, or this one from anew.

@@ -40,6 +40,7 @@ mod ahead;
 mod builder;
 mod collect;
 mod connection;
+mod fresh;
 mod interrupt;
 mod kept;
 mod lease;
