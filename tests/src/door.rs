@@ -67,6 +67,12 @@ pub trait Session: Send {
     /// Runs `work` with its statements sent to a writer, or its reads to a reader.
     async fn forced(&mut self, to: Target, work: Work<'_>) -> Answer<()>;
 
+    /// The text of a token of what the session has written.
+    async fn token(&mut self) -> Answer<String>;
+
+    /// Has the session's reads see what the token stands for.
+    async fn require(&mut self, token: &str) -> Answer<()>;
+
     /// How recent the data must be that the session's reads see.
     fn set_freshness(&mut self, freshness: Freshness);
 }

@@ -112,13 +112,17 @@ impl<P> Stand<P> {
 /// Connects the library to all instances of the kit, and waits until all are online.
 #[must_use]
 pub fn connect(kit: &PgCluster, options: &str) -> Cluster {
-    let config = Config::from_url(&format!("{}?{options}", kit.url())).unwrap();
-    let cluster = Cluster::connect_blocking(config).unwrap();
+    let cluster = connect_url(&format!("{}?{options}", kit.url())).unwrap();
     eventually("all instances are online", || {
         let topology = cluster.topology();
         topology.writer().is_some() && topology.readers().len() + 1 == kit.len()
     });
     cluster
+}
+
+/// Connects the library to the cluster of the URL.
+pub fn connect_url(url: &str) -> Result<Cluster, aurora_core::Error> {
+    Cluster::connect_blocking(Config::from_url(url)?)
 }
 
 /// A pool of `size` sessions, none of which is made beforehand.

@@ -47,6 +47,13 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Write and read again through every adapter while readers lag, and look for stale reads
+    #[command(disable_help_flag = true)]
+    Freshness {
+        /// Options of the run; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// Break the engine in many small ways, and see whether the specification notices
     Mutate {
         /// Only mutations that have this text in their file or description
@@ -73,6 +80,7 @@ fn main() -> ExitCode {
         Command::Demo { options } => program("aurora-demo", "the demo", options),
         Command::Compare { options } => program("aurora-compare", "the comparison", options),
         Command::Soak { options } => program("aurora-soak", "the soak test", options),
+        Command::Freshness { options } => program("aurora-freshness", "the freshness run", options),
         Command::Mutate { filter } => mutate::run(&filter),
         Command::Faults(options) => faults::run(options),
         Command::Fuzz(options) => fuzz::run(&options),

@@ -124,6 +124,14 @@ impl Session for AuroraConnection {
         }
     }
 
+    async fn token(&mut self) -> Answer<String> {
+        Ok(Self::token(self).await?.to_string())
+    }
+
+    async fn require(&mut self, token: &str) -> Answer<()> {
+        Ok(Self::require(self, &token.parse().unwrap()).await?)
+    }
+
     fn set_freshness(&mut self, freshness: Freshness) {
         Self::set_freshness(self, freshness);
     }

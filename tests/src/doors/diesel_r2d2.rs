@@ -133,6 +133,14 @@ impl Session for Connection {
         })
     }
 
+    async fn token(&mut self) -> Answer<String> {
+        block_in_place(|| Ok(Self::token(self)?.to_string()))
+    }
+
+    async fn require(&mut self, token: &str) -> Answer<()> {
+        block_in_place(|| Ok(Self::require(self, &token.parse().unwrap())?))
+    }
+
     fn set_freshness(&mut self, freshness: Freshness) {
         Self::set_freshness(self, freshness);
     }

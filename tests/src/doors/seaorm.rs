@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aurora_core::sql::Target;
-use aurora_core::{Cluster, ErrorKind, Freshness};
+use aurora_core::{CausalToken, Cluster, ErrorKind, Freshness};
 use aurora_seaorm::{AuroraConnection, AuroraTransaction};
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
@@ -87,12 +87,24 @@ impl DerefMut for Out {
 }
 
 /// What a handle can be told, and a transaction cannot.
+#[async_trait]
 trait Routed: Sized {
+    async fn token(&self) -> Option<Result<CausalToken, DbErr>>;
+    async fn require(&self, token: &CausalToken) -> Option<Result<(), DbErr>>;
     fn sent_to(&self, to: Target) -> Option<Self>;
     fn with_freshness(&self, freshness: Freshness) -> Option<Self>;
 }
 
+#[async_trait]
 impl Routed for AuroraConnection {
+    async fn token(&self) -> Option<Result<CausalToken, DbErr>> {
+        Some(Self::token(self).await)
+    }
+
+    async fn require(&self, token: &CausalToken) -> Option<Result<(), DbErr>> {
+        Some(Self::require(self, token).await)
+    }
+
     fn sent_to(&self, to: Target) -> Option<Self> {
         Some(match to {
             Target::Reader => self.on_reader(),
@@ -105,7 +117,16 @@ impl Routed for AuroraConnection {
     }
 }
 
+#[async_trait]
 impl Routed for AuroraTransaction {
+    async fn token(&self) -> Option<Result<CausalToken, DbErr>> {
+        None
+    }
+
+    async fn require(&self, _: &CausalToken) -> Option<Result<(), DbErr>> {
+        None
+    }
+
     fn sent_to(&self, _: Target) -> Option<Self> {
         None
     }
@@ -201,6 +222,14 @@ where
     async fn forced(&mut self, to: Target, work: Work<'_>) -> Answer<()> {
         let mut handle = Self(self.0.sent_to(to).unwrap());
         work(&mut handle).await
+    }
+
+    async fn token(&mut self) -> Answer<String> {
+        Ok(self.0.token().await.unwrap()?.to_string())
+    }
+
+    async fn require(&mut self, token: &str) -> Answer<()> {
+        Ok(self.0.require(&token.parse().unwrap()).await.unwrap()?)
     }
 
     fn set_freshness(&mut self, freshness: Freshness) {
