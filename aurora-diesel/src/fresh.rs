@@ -1,5 +1,7 @@
 //! How recent what a session reads must be, and carrying that to another process.
 
+use std::time::Instant;
+
 use aurora_core::{CausalToken, Deadline, Explanation, Freshness};
 use diesel::result::QueryResult;
 
@@ -39,12 +41,13 @@ impl<C: Physical> AuroraConnection<C> {
     /// Those of [`Cluster::token`](aurora_core::Cluster::token).
     pub fn token(&mut self) -> QueryResult<CausalToken> {
         let deadline = Deadline::of(self.cluster()).no_later_than(self.session.limit());
-        let token = self.cluster().token_blocking(self.session.stands_for(), deadline.at());
+        let token =
+            self.cluster().token_blocking(self.session.stands_for(Instant::now()), deadline.at());
         token.map_err(|error| errors::from_core(&error))
     }
 
     /// Has the session's reads, until check-in, see what the token stands for, whatever its
-    /// freshness.
+    /// freshness. A transaction that is open already stays on its connection, as it is.
     ///
     /// # Errors
     ///

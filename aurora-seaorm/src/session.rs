@@ -185,7 +185,7 @@ impl Owner {
 
     /// Before which moment everything was acknowledged that a token of it stands for.
     pub(crate) fn stands_for(&self) -> Option<Instant> {
-        self.session(Freshness::Session).stands_for()
+        self.session(Freshness::Session).stands_for(Instant::now())
     }
 
     /// Notes which reader it reads from. A task has no handle that would tell when its unit of work

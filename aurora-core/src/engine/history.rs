@@ -1,6 +1,7 @@
 //! Whose history does a reader show? Positions of one mean nothing in another.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::{Engine, Report};
 use crate::topology::Inherited;
@@ -17,12 +18,38 @@ pub(super) enum History {
 }
 
 impl Engine {
+    /// Feeds the freshness of everybody with what `index` said of its own log.
+    pub(super) fn measure(&mut self, index: usize, report: &Report, asked_at: Instant) {
+        if self.is_contested() {
+            return self.forget_histories();
+        }
+        if self.elected == Some(self.members[index].slot) {
+            let Some(position) = report.position else { return };
+            self.samples.note(asked_at, position);
+            for member in &mut self.members {
+                member.reached.measure(&self.samples);
+            }
+            return;
+        }
+        let claims = self.members[index].claim.is_some();
+        let history = if claims { History::Other } else { self.history_of(report) };
+        let member = &mut self.members[index];
+        if history != History::Same {
+            member.lag = None;
+            member.reached.forget(history);
+            return;
+        }
+        member.lag = report.lag;
+        member.follows = report.incarnation;
+        member.reached.note(&self.samples, report.position, report.lag, asked_at);
+    }
+
     /// Whose history a reader follows, as far as it says.
     ///
     /// One that follows nobody may have been ahead of the standby which became the writer. One that
     /// hides its incarnation (without the privileges of `pg_read_all_stats`) is believed only as
     /// long as there has been no other incarnation it could follow.
-    pub(super) fn history_of(&self, report: &Report) -> History {
+    fn history_of(&self, report: &Report) -> History {
         match (report.incarnation, self.highest_incarnation) {
             (Some(own), Some(ours)) if own == ours => History::Same,
             (Some(_), _) => History::Other,
@@ -34,7 +61,7 @@ impl Engine {
     /// Whether two claim, or have claimed, to be the writer of the present incarnation. Two standbys
     /// that were promoted apart write two histories under one number, and a reader does not tell
     /// which of them it follows.
-    pub(super) fn is_contested(&mut self) -> bool {
+    fn is_contested(&mut self) -> bool {
         let present = self.highest_incarnation;
         let claims = self.members.iter().filter(|member| {
             present.is_some() && member.claim.is_some_and(|claim| claim.incarnation == present)

@@ -31,7 +31,6 @@ use std::time::{Duration, Instant};
 
 use self::alias::Alias;
 use self::freshness::Samples;
-use self::history::History;
 use self::identity::Identity;
 pub(crate) use self::member::Slot;
 use self::member::{Member, Origin};
@@ -264,32 +263,6 @@ impl Engine {
             Identity::Twin => return,
         };
         self.merge_members(index, report.members, now, out);
-    }
-
-    /// Feeds the freshness of everybody with what `index` said of its own log.
-    fn measure(&mut self, index: usize, report: &Report, asked_at: Instant) {
-        if self.is_contested() {
-            return self.forget_histories();
-        }
-        if self.elected == Some(self.members[index].slot) {
-            let Some(position) = report.position else { return };
-            self.samples.note(asked_at, position);
-            for member in &mut self.members {
-                member.reached.measure(&self.samples);
-            }
-            return;
-        }
-        let claims = self.members[index].claim.is_some();
-        let history = if claims { History::Other } else { self.history_of(report) };
-        let member = &mut self.members[index];
-        if history != History::Same {
-            member.lag = None;
-            member.reached.forget(history);
-            return;
-        }
-        member.lag = report.lag;
-        member.follows = report.incarnation;
-        member.reached.note(&self.samples, report.position, report.lag, asked_at);
     }
 
     /// Publishes what has changed; after a fact at least freshness has.

@@ -4,6 +4,7 @@
 //! on its connection while a transaction or state of the user's ties it there, and recovers from
 //! failures where that is safe ([`Recovery`]).
 
+mod freshness;
 mod recovery;
 mod transaction;
 
@@ -104,40 +105,6 @@ impl Session {
         commits && self.in_transaction() && self.is_troubled()
     }
 
-    /// Sets how recent the data must be that its reads see, until [`Session::reset`]; returns what
-    /// was in force before.
-    pub fn set_freshness(&mut self, freshness: Freshness) -> Freshness {
-        std::mem::replace(&mut self.freshness, freshness)
-    }
-
-    /// Has all its reads see what was acknowledged before `moment`, whatever its freshness, until
-    /// [`Session::reset`]: it continues another session ([`Cluster::redeem`](crate::Cluster::redeem)).
-    pub fn require(&mut self, moment: Instant) {
-        self.required = self.required.max(Some(moment));
-    }
-
-    /// Before which moment everything was acknowledged that a token of this session stands for
-    /// ([`Cluster::token`](crate::Cluster::token)): its last write that was committed, and what it
-    /// continues. `None` if there is nothing.
-    #[must_use]
-    pub fn stands_for(&self) -> Option<Instant> {
-        self.last_write.max(self.required)
-    }
-
-    /// The reader that it stays with: with [`Freshness::Session`] one unit of work reads from one
-    /// reader, as long as that is fresh enough. Other levels spread their statements.
-    #[must_use]
-    pub fn reader(&self) -> Option<&InstanceId> {
-        self.reader.as_ref().filter(|_| self.freshness == Freshness::Session)
-    }
-
-    /// Notes where its statement is about to run.
-    pub fn settle(&mut self, instance: &InstanceId, role: Role) {
-        if role == Role::Reader && self.reader.as_ref() != Some(instance) {
-            self.reader = Some(instance.clone());
-        }
-    }
-
     /// Sends every statement to the writer, or every read to readers, until told otherwise;
     /// returns what was in force before.
     pub fn force(&mut self, target: Option<Target>) -> Option<Target> {
@@ -180,21 +147,6 @@ impl Session {
         match (self.forced, classification.route()) {
             (Some(Target::Writer), _) | (_, Target::Writer) => Need::Write,
             (Some(Target::Reader) | None, Target::Reader) => self.read_need(classification, clock),
-        }
-    }
-
-    /// A level that the statement itself names counts more than the scope it runs in.
-    fn read_need(&self, classification: &Classification, clock: impl FnOnce() -> Instant) -> Need {
-        let level = match (classification.freshness(), self.forced) {
-            (Some(own), _) => own,
-            (None, Some(_)) => return Need::Read { fresh_as_of: None },
-            (None, None) => self.freshness,
-        };
-        match Need::read(level, self.last_write, clock) {
-            Need::Read { fresh_as_of } => {
-                Need::Read { fresh_as_of: fresh_as_of.max(self.required) }
-            }
-            Need::Write => Need::Write,
         }
     }
 

@@ -341,7 +341,7 @@ fn what_a_session_continues_counts_at_every_level() {
     let at = |ms| start + Duration::from_millis(ms);
     let mut session = Session::new(Freshness::Eventual);
     let need = |session: &Session| session.need(&classified("SELECT 1"), None, || at(100));
-    assert_eq!(session.stands_for(), None);
+    assert_eq!(session.stands_for(start), None);
     session.require(at(50));
     session.require(at(40));
     for (freshness, moment) in [
@@ -353,11 +353,13 @@ fn what_a_session_continues_counts_at_every_level() {
         session.set_freshness(freshness);
         assert_eq!(need(&session), Need::Read { fresh_as_of: Some(at(moment)) }, "{freshness:?}");
     }
-    assert_eq!(session.stands_for(), Some(at(50)));
+    assert_eq!(session.stands_for(start), Some(at(50)));
     session.wrote(at(70));
-    assert_eq!(session.stands_for(), Some(at(70)));
+    assert_eq!(session.stands_for(start), Some(at(70)));
+    session.pin();
+    assert_eq!(session.stands_for(at(90)), Some(at(90)), "what it does there is not seen");
     session.reset();
-    assert_eq!((session.stands_for(), need(&session)), (None, READ));
+    assert_eq!((session.stands_for(start), need(&session)), (None, READ));
 }
 
 #[test]

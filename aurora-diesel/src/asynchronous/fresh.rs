@@ -1,5 +1,7 @@
 //! How recent what a session reads must be, and carrying that to another process.
 
+use std::time::Instant;
+
 use aurora_core::{CausalToken, Deadline, Explanation, Freshness};
 use diesel::result::QueryResult;
 
@@ -60,12 +62,13 @@ impl AuroraConnection {
     pub async fn token(&mut self) -> QueryResult<CausalToken> {
         self.heal();
         let deadline = Deadline::of(self.cluster()).no_later_than(self.session.limit());
-        let token = self.cluster().token(self.session.stands_for(), deadline.at()).await;
+        let token =
+            self.cluster().token(self.session.stands_for(Instant::now()), deadline.at()).await;
         token.map_err(|error| errors::from_core(&error))
     }
 
     /// Has the session's reads, until check-in, see what the token stands for, whatever its
-    /// freshness.
+    /// freshness. A transaction that is open already stays on its connection, as it is.
     ///
     /// # Errors
     ///
