@@ -80,6 +80,11 @@ impl Teller {
             Action::Served(names) => {
                 names.list().into_iter().try_for_each(|name| self.served(name))
             }
+            Action::Want(since) if since == "mark" => {
+                let required = self.mark.at;
+                self.made.world.handle(Input::Wanted { required });
+                Ok(())
+            }
             other => Err(format!("nobody does this: {other:?}")),
         }
     }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::routes::{Route, Scene};
 use super::story::Mark;
+use super::tokens::Token;
 use super::units::{Bounds, Span, same};
 use super::words::{event, kebab, short, state};
 use crate::engine::tests::world::World;
@@ -39,6 +40,7 @@ pub(super) struct Expect {
     last_gap: BTreeMap<String, Bounds<Span>>,
     startup: BTreeMap<Moment, String>,
     routes: Vec<Route>,
+    tokens: Vec<Token>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -87,7 +89,8 @@ impl Expect {
             same(&format!("startup {moment:?}"), expected, &got)?;
         }
         let scene = Scene { topology: &topology, now: world.now, mark: Some(mark.at) };
-        self.routes.iter().try_for_each(|route| route.check(&scene))
+        self.routes.iter().try_for_each(|route| route.check(&scene))?;
+        self.tokens.iter().try_for_each(|token| token.check(&scene))
     }
 
     fn check_instances(&self, world: &World) -> Checked {

@@ -137,6 +137,7 @@ pub(super) enum Action {
     Served(Names),
     Serve(BTreeMap<String, Change>),
     Set(BTreeMap<String, Change>),
+    Want(String),
     Write(BTreeMap<String, u64>),
 }
 

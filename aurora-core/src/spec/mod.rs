@@ -9,6 +9,7 @@ mod routes;
 mod session;
 mod setup;
 mod story;
+mod tokens;
 mod units;
 mod words;
 mod yaml;
@@ -40,7 +41,7 @@ areas! {
     discovery: cluster_endpoint configured startup suggested;
     drain: offline;
     election: failover promotion restart;
-    freshness: history lag positions sessions;
+    freshness: demand history lag positions sessions tokens;
     health: back_pressure loss suspicion;
     identity: foreign;
     names: aliases moves;

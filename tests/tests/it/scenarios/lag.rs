@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use aurora_core::Freshness;
 use aurora_core::sql::Target;
+use aurora_core::{Freshness, Outcome, Retry};
 use test_kit::PgCluster;
+use tokio::task::block_in_place;
 
 use super::door::{Access, Guest, Open};
 use super::scene::{Scene, eventually, inside};
@@ -66,6 +67,44 @@ async fn promises(scene: &Scene, session: &mut Guest) {
         let places = scene.ran(async { assert!(session.names().await.is_ok()) }).await;
         assert_eq!(places, expected, "{freshness:?}");
     }
+}
+
+/// A token carries what a session wrote to another one, and is refused where that may be gone.
+pub(crate) async fn tokens(open: Open) {
+    let scene = scene(open).await;
+    let mut writes = scene.guest().await;
+    writes.add("early").await.unwrap();
+    let early = writes.token().await.unwrap();
+    // It is there, and known to be.
+    eventually("a reader serves the token", async || {
+        let mut reads = scene.guest().await;
+        reads.require(&early).await.unwrap();
+        scene.ran(async { assert!(shows(&mut reads, "early").await) }).await == [0, 1]
+    })
+    .await;
+    scene.kit(|kit| kit.pause_replay(1)).unwrap();
+    writes.add("late").await.unwrap();
+    let late = writes.token().await.unwrap();
+    assert!(!shows(&mut scene.guest().await, "late").await, "nothing is promised without it");
+    let mut reads = scene.guest().await;
+    reads.require(&late).await.unwrap();
+    for freshness in [Freshness::Session, Freshness::Eventual] {
+        reads.set_freshness(freshness);
+        assert!(shows(&mut reads, "late").await, "{freshness:?}");
+    }
+    // Who continues a session passes that on, though it wrote nothing itself.
+    let passed = reads.token().await.unwrap();
+    let mut third = scene.guest().await;
+    third.require(&passed).await.unwrap();
+    assert!(shows(&mut third, "late").await);
+    scene.kit(|kit| kit.kill_and_promote(1)).unwrap();
+    block_in_place(|| scene.await_writer(1));
+    let mut after = scene.guest().await;
+    after.require(&early).await.unwrap();
+    assert!(shows(&mut after, "early").await);
+    let refused = after.require(&late).await.unwrap_err();
+    assert!(refused.text.contains("failover"), "{refused}");
+    assert_eq!((refused.outcome, refused.retry), (Outcome::NotApplied, Retry::Never));
 }
 
 /// Migrations run on the writer, once, and see what is applied already.

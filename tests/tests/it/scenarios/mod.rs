@@ -49,6 +49,7 @@ macro_rules! adapter {
             tests! { SCENARIOS of open;
                 routing::every_statement as routing_of_every_kind_of_statement,
                 lag::own_writes as routing_of_reads_of_own_writes_from_lagging_readers,
+                lag::tokens as tokens_carry_a_session_and_are_refused_where_it_may_be_lost,
                 lag::migrations as migrations_run_on_the_writer_once,
                 transactions::whole as transactions_stay_where_they_began,
                 lost::transactions as transactions_that_lose_their_connection_are_told_honestly,
