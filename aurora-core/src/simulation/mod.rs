@@ -37,6 +37,7 @@ mod setup;
 mod swarm;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod trace;
 mod wire;
 mod workload;

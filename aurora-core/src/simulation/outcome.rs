@@ -112,6 +112,11 @@ impl World {
             let visible = self.shows(server, record, place);
             self.judge.see(self.now, &Seen::ReadOwn { client, visible });
         }
+        let continued = self.continues[client].filter(|record| self.still_there(writer, *record));
+        if let Some((record, place)) = continued {
+            let visible = self.shows(server, record, place);
+            self.judge.see(self.now, &Seen::ReadOwn { client, visible });
+        }
         if let Need::Read { fresh_as_of: Some(moment) } = need {
             let count = self.known.partition_point(|(at, _, _)| *at < moment);
             let known = self.known[..count].iter().rev().take(32);
@@ -132,7 +137,11 @@ impl World {
 
     /// Whether the server that we took for the writer has the record: where nothing promises that
     /// it outlives a failover, what went with the old writer cannot be read.
-    fn still_there(&self, writer: Option<usize>, (record, place): (RecordId, usize)) -> bool {
+    pub(super) fn still_there(
+        &self,
+        writer: Option<usize>,
+        (record, place): (RecordId, usize),
+    ) -> bool {
         writer.is_some_and(|server| self.log(server).get(place) == Some(&record))
     }
 }

@@ -127,6 +127,7 @@ impl World {
             ]),
             _ => self.transaction(),
         };
+        self.trade_tokens(client);
         let me = &mut self.clients[client];
         me.session.set_freshness(freshness);
         me.freshness = freshness;
@@ -171,5 +172,6 @@ impl World {
         me.began_on = None;
         me.pending.clear();
         self.own[client] = None;
+        self.continues[client] = None;
     }
 }

@@ -12,6 +12,7 @@ use super::network::{Names, Path};
 use super::queue::{Event, Queue};
 use super::server::Server;
 use super::swarm::{Kind, Swarm};
+use super::tokens::Carried;
 use super::trace::Trace;
 use super::wire::{Back, Connection, ConnectionId, Notes, Owner, Wire};
 use super::workload::Statements;
@@ -76,6 +77,11 @@ pub(super) struct World {
     pub(super) clients: Vec<Client>,
     /// What each session has last seen acknowledged.
     pub(super) own: Vec<Option<(RecordId, usize)>>,
+    /// The last record of the session that each one continues by a token.
+    pub(super) continues: Vec<Option<(RecordId, usize)>>,
+    pub(super) carried: Vec<Carried>,
+    /// Chances of their own, so that a seed lives as it did without tokens.
+    pub(super) token_rng: fastrand::Rng,
     /// Everything acknowledged, with the moment.
     pub(super) known: Vec<(Instant, RecordId, usize)>,
     /// Our process stands still until then.
@@ -138,6 +144,9 @@ impl World {
             statements: Statements::default(),
             clients: (0..swarm.clients).map(|_| setup::client(start)).collect(),
             own: vec![None; swarm.clients],
+            continues: vec![None; swarm.clients],
+            carried: Vec::new(),
+            token_rng: fastrand::Rng::with_seed(!seed),
             known: Vec::new(),
             frozen_until: start,
             trace: Trace::new(start, traced),

@@ -1,7 +1,7 @@
 //! Every statement runs where it belongs.
 
-use aurora_core::Outcome;
 use aurora_core::sql::Target;
+use aurora_core::{Freshness, Outcome};
 
 use super::door::{Kind, Open};
 use super::scene::{Scene, inside};
@@ -27,6 +27,7 @@ async fn reads_are_spread_over_the_readers(scene: &Scene) {
     let counted = scene
         .ran::<3>(async {
             let mut lasting = scene.guest().await;
+            lasting.set_freshness(Freshness::Eventual);
             for _ in 0..60 {
                 let places = [lasting.text(own).await, scene.guest().await.text(own).await]
                     .map(Result::unwrap);
@@ -39,6 +40,25 @@ async fn reads_are_spread_over_the_readers(scene: &Scene) {
     assert_eq!(seen, counted, "the counters say what the servers say");
     assert_eq!(seen[0], 0, "{seen:?}");
     assert!(seen[1..].iter().all(|reads| (40..=80).contains(reads)), "{seen:?}");
+    // A session that reads what it wrote stays with its reader.
+    let mut served = [0_u64; 3];
+    for _ in 0..8 {
+        let [writer, one, two] = scene
+            .ran(async {
+                let mut session = scene.guest().await;
+                for _ in 0..10 {
+                    session.number(COUNT).await.unwrap();
+                }
+            })
+            .await;
+        assert!(matches!([writer, one, two], [0, 10, 0] | [0, 0, 10]), "{writer} {one} {two}");
+        served[1] += one;
+        served[2] += two;
+    }
+    assert!(
+        served[1..].iter().all(|reads| *reads > 0),
+        "other sessions, other readers: {served:?}"
+    );
 }
 
 async fn reads_of_every_form(scene: &Scene) {

@@ -13,8 +13,7 @@ fn an_instance_taken_offline_gets_no_statement_until_it_is_brought_back() {
     let mut events = stand.cluster.events();
     stand.cluster.instance(stand.id(1)).take_offline().unwrap();
     let read = || {
-        let session = &mut stand.session();
-        (0..40).for_each(|_| session.batch_execute("SELECT 1").unwrap());
+        (0..40).for_each(|_| stand.session().batch_execute("SELECT 1").unwrap());
     };
     assert_eq!(stand.counting(read), [0, 0, 40]);
     assert!(stand.cluster.status().to_string().contains("offline"));
@@ -64,6 +63,7 @@ fn status_has_every_field_and_fits_a_terminal() {
         "reads_without_reader",
         "monitor_restarts",
         "reads_without_fresh_reader",
+        "reads_that_waited_for_freshness",
         "instances",
     ];
     expected.sort_unstable();

@@ -100,8 +100,7 @@ fn a_reader_promoted_under_its_sessions_is_the_writer_in_a_new_epoch() {
     let stand = Stand::new(3);
     stand.seed(ITEMS);
     let read = || {
-        let session = &mut stand.session();
-        (0..8).for_each(|_| session.batch_execute("SELECT * FROM items").unwrap());
+        (0..8).for_each(|_| stand.session().batch_execute("SELECT * FROM items").unwrap());
     };
     let [_, one, two] = stand.counting(read);
     assert!(one > 0 && two > 0, "both have sessions now");

@@ -1,0 +1,66 @@
+//! Sessions that are carried on by others: what one wrote, the other has to see.
+//!
+//! All of them share one engine here; two processes that measure apart are what
+//! `cargo xtask freshness` has.
+
+use super::invariants::Seen;
+use super::log::RecordId;
+use super::world::World;
+use crate::token::{CausalToken, Judgement, judge};
+
+/// How many tokens are under way at most.
+const KEPT: usize = 64;
+
+/// A token, and the last record that it stands for.
+#[derive(Debug)]
+pub(super) struct Carried {
+    token: CausalToken,
+    record: (RecordId, usize),
+}
+
+impl World {
+    /// Now and then a session leaves a token, or continues one that was left.
+    pub(super) fn trade_tokens(&mut self, client: usize) {
+        if !self.clients[client].session.is_free() {
+            return;
+        }
+        match self.token_rng.u8(..4) {
+            0 => self.leave_token(client),
+            1 => self.continue_token(client),
+            _ => {}
+        }
+    }
+
+    /// The token is there once the writer was sampled after the session's last write.
+    fn leave_token(&mut self, client: usize) {
+        let (Some(record), Some(sampled)) = (self.own[client], &self.published.sampled) else {
+            return;
+        };
+        let since = self.clients[client].session.stands_for(self.now);
+        let Some(position) = sampled.position_since(since) else { return };
+        let token = CausalToken::new("sim".to_owned(), sampled.incarnation, position);
+        if self.carried.len() == KEPT {
+            self.carried.remove(0);
+        }
+        self.carried.push(Carried { token, record });
+    }
+
+    fn continue_token(&mut self, client: usize) {
+        if self.carried.is_empty() {
+            return;
+        }
+        let index = self.token_rng.usize(..self.carried.len());
+        let Carried { token, record } = &self.carried[index];
+        let judged = judge(token, &self.published, self.now);
+        let (record, timeline) = (*record, token.timeline());
+        let Some(Judgement::Holds { required }) = judged else { return };
+        let present = self.published.sampled.as_ref().and_then(|sampled| sampled.incarnation);
+        if timeline < present {
+            // It was accepted across a failover, so it must have outlived it.
+            let visible = self.still_there(self.known_writer(), record);
+            self.judge.see(self.now, &Seen::ReadOwn { client, visible });
+        }
+        self.clients[client].session.require(required);
+        self.continues[client] = Some(record);
+    }
+}
