@@ -92,10 +92,6 @@ impl Samples {
 }
 
 impl Reached {
-    pub(super) fn position(self) -> Option<u64> {
-        self.position
-    }
-
     pub(super) fn fresh_as_of(self) -> Option<Instant> {
         self.fresh_as_of
     }

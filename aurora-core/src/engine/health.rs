@@ -171,6 +171,7 @@ impl Engine {
             member.next_epoch();
         }
         if restarted {
+            member.replayed = None;
             member.reached.clear();
             if elected == Some(member.slot) {
                 // A crash may have lost the end of the log: the positions there come again.
@@ -214,6 +215,7 @@ impl Engine {
         member.lost_since = None;
         member.failure = None;
         member.lag = None;
+        member.replayed = None;
         member.reached.clear();
         member.last_error = Some(Arc::from(format!(
             "{} belongs to another cluster (system identifier {theirs}, expected {ours}); remove it from the URL",

@@ -40,7 +40,9 @@ impl Engine {
             return;
         }
         member.lag = report.lag;
-        member.follows = report.incarnation;
+        if let (Some(incarnation), Some(position)) = (report.incarnation, report.position) {
+            member.replayed = Some(Inherited { incarnation, position });
+        }
         member.reached.note(&self.samples, report.position, report.lag, asked_at);
     }
 
@@ -80,15 +82,14 @@ impl Engine {
         else {
             return;
         };
-        let heir = &self.members[heir];
-        let position = heir.reached.position().filter(|_| heir.follows == Some(ended));
-        let Some(position) = position.filter(|_| self.contested != Some(ended)) else {
+        let replayed = self.members[heir].replayed.filter(|part| part.incarnation == ended);
+        let Some(part) = replayed.filter(|_| self.contested != Some(ended)) else {
             // It came from nowhere: nothing is known of what was before.
             self.inherited = Arc::default();
             return;
         };
         let known = self.inherited.iter().copied();
-        self.inherited = known.chain([Inherited { incarnation: ended, position }]).collect();
+        self.inherited = known.chain([part]).collect();
     }
 
     /// Another history begins: what was measured in the one before means nothing in it.

@@ -9,7 +9,7 @@ use super::freshness::Reached;
 use super::unrest::Unrest;
 use crate::config::Address;
 use crate::stats::InstanceStats;
-use crate::topology::{Health, Instance, InstanceId, Role};
+use crate::topology::{Health, Inherited, Instance, InstanceId, Role};
 
 /// How many of the last answers are remembered.
 const RECENT: usize = 4;
@@ -84,8 +84,8 @@ pub(super) struct Member {
     /// How often in a row its monitor died.
     pub(super) deaths: u32,
     pub(super) reached: Reached,
-    /// The incarnation that it said it follows when it was measured last.
-    pub(super) follows: Option<u64>,
+    /// How much it had of the incarnation that it said it follows, also when it follows nobody now.
+    pub(super) replayed: Option<Inherited>,
     pub(super) lag: Option<Duration>,
     pub(super) last_error: Option<Arc<str>>,
     /// Why the last probe failed, if it did.
@@ -136,7 +136,7 @@ impl Member {
             not_before: now,
             deaths: 0,
             reached: Reached::default(),
-            follows: None,
+            replayed: None,
             lag: None,
             last_error: None,
             failure: None,
