@@ -51,9 +51,13 @@ pub mod transaction;
 
 pub use cluster::{Cluster, Deadline, InstanceHandle, Turn};
 pub use config::{
-    Address, Config, ConfigBuilder, DialectChoice, Freshness, PolicyKind, RootCertificates, Secret,
-    TlsMode, UnknownFunctions,
+    Address, AuthMethod, Config, ConfigBuilder, DialectChoice, Freshness, PolicyKind,
+    RootCertificates, Secret, TlsMode, UnknownFunctions,
 };
+#[cfg(feature = "iam")]
+pub use credentials::IamTokens;
+#[cfg(feature = "secrets-manager")]
+pub use credentials::SecretsManager;
 pub use credentials::{
     Credentials, CredentialsError, CredentialsProvider, CredentialsRequest, CredentialsScope,
     Login, Providing,

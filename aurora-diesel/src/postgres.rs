@@ -11,7 +11,7 @@ use diesel::migration::MigrationConnection;
 use diesel::pg::{CopyFromQuery, Pg, PgConnection, PgRowByRowLoadingMode, TransactionBuilder};
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::query_dsl::UpdateAndFetchResults;
-use diesel::result::{ConnectionResult, Error, QueryResult};
+use diesel::result::{ConnectionError, ConnectionResult, Error, QueryResult};
 use diesel::sql_types::{Bool, Integer, Nullable, Text};
 use diesel::{ExecuteCopyFromDsl, QueryableByName, RunQueryDsl as _};
 
@@ -39,8 +39,12 @@ impl sealed::Open for PgConnection {
         timeout: Duration,
         mark: u32,
     ) -> ConnectionResult<Self> {
-        let config = cluster.config();
-        Self::establish(&conninfo(config, instance, login, timeout, socket::marked(config, mark)))
+        let user_timeout = socket::marked(cluster.config(), mark);
+        let text = conninfo(cluster, instance, login, timeout, user_timeout);
+        let text = text.map_err(|error| {
+            ConnectionError::BadConnection(format!("cannot write the root certificates: {error}"))
+        })?;
+        Self::establish(&text)
     }
 
     /// libpq gives text only: the words are those of PostgreSQL's `auth_failed` (28P01, 28000),

@@ -23,6 +23,9 @@ pub(crate) fn base(given: Option<PgConnectOptions>, config: &Config) -> PgConnec
     if let RootCertificates::File(path) = config.sslrootcert() {
         options = options.ssl_root_cert(path);
     }
+    if let Some(pem) = config.sslrootcert().built_in() {
+        options = options.ssl_root_cert_from_pem(pem.into());
+    }
     options
 }
 

@@ -8,6 +8,7 @@ mod identity;
 mod instance;
 mod login;
 mod resolve;
+mod roots;
 mod turn;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use self::adapter::EndOnDrop;
 pub use self::deadline::Deadline;
 use self::fresh::Wanting;
 pub use self::instance::InstanceHandle;
+use self::roots::RootsFile;
 pub use self::turn::Turn;
 use crate::background::Background;
 use crate::config::{Address, Config, UnknownFunctions};
@@ -71,6 +73,7 @@ struct Inner {
     rules: Rules,
     tls: Arc<Tls>,
     keyring: Arc<Keyring>,
+    roots_file: RootsFile,
     names: Names,
     /// Where those wait who ask what became of a transaction; nothing is ever kept in it.
     questions: Arc<Store<()>>,
@@ -191,6 +194,7 @@ impl Cluster {
             rules,
             tls,
             keyring,
+            roots_file: RootsFile::default(),
             names,
             no_reader: AtomicU64::new(0),
             wanting: Wanting::default(),

@@ -138,6 +138,7 @@ impl ConfigBuilder {
     pub fn build(mut self) -> Result<Config, Error> {
         let addresses = self.addresses.clone().unwrap_or_default();
         let values = self.settings.resolve(&addresses);
+        validate::source(&mut self, &values);
         validate::parts(&mut self);
         validate::options(&self.settings, &values, &mut self.problems);
         if !self.problems.is_empty() {

@@ -29,10 +29,26 @@ impl TlsMode {
     }
 }
 
+/// Where user and password of a login come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AuthMethod {
+    /// The configuration, or a provider given to
+    /// [`ConfigBuilder::credentials`](crate::ConfigBuilder::credentials).
+    Password,
+    /// Tokens of IAM database authentication (feature `iam`).
+    Iam,
+    /// A secret in AWS Secrets Manager (feature `secrets-manager`).
+    SecretsManager,
+}
+
 /// The certificate authorities that are trusted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RootCertificates {
+    /// The authorities of Amazon RDS, which are built in, and with `verify-full` also those the
+    /// operating system trusts (RDS Proxy has certificates of these).
+    Rds,
     /// The authorities the operating system trusts; those of Amazon RDS are not among them.
     System,
     /// The authorities in this PEM file, such as the bundle Amazon publishes for RDS.

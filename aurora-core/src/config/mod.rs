@@ -24,7 +24,7 @@ pub use address::Address;
 pub(crate) use address::{host_problem, parse_port};
 pub use builder::ConfigBuilder;
 pub use choices::{
-    DialectChoice, Freshness, PolicyKind, RootCertificates, TlsMode, UnknownFunctions,
+    AuthMethod, DialectChoice, Freshness, PolicyKind, RootCertificates, TlsMode, UnknownFunctions,
 };
 pub use secret::Secret;
 
@@ -165,7 +165,9 @@ impl Config {
                 utf8_percent_encode(&text, &IN_VALUE).to_string()
             };
             let mark = if index == 0 { '?' } else { '&' };
-            url.push_str(&format!("{mark}{}={text}", option.name));
+            // Those about secrets hold none; without the prefix they would be refused.
+            let prefix = if libpq::is_secret(option.name) { url::PREFIX } else { "" };
+            url.push_str(&format!("{mark}{prefix}{}={text}", option.name));
         }
         url
     }

@@ -7,7 +7,7 @@ use super::Config;
 use super::address::Address;
 use super::builder::ConfigBuilder;
 use super::choices::{
-    DialectChoice, Freshness, PolicyKind, RootCertificates, TlsMode, UnknownFunctions,
+    AuthMethod, DialectChoice, Freshness, PolicyKind, RootCertificates, TlsMode, UnknownFunctions,
 };
 use super::table::{OptionSpec, options};
 use super::value::OptionValue;
@@ -27,10 +27,47 @@ options! {
         }
     };
 
-    /// The certificate authorities to trust; for Amazon RDS, the bundle Amazon publishes.
+    /// The certificate authorities to trust: `rds` are those of Amazon RDS, which are built in
+    /// (not those of GovCloud and China), and with `verify-full` the operating system's too.
     /// Needs an `sslmode` that verifies certificates.
-    /// Default: `system`.
-    (into) sslrootcert: RootCertificates = |_, _| RootCertificates::System;
+    /// Default: `rds` if a host name belongs to Amazon RDS, else `system`.
+    (into) sslrootcert: RootCertificates = |addresses, _| {
+        if rds_endpoints(addresses).next().is_some() {
+            RootCertificates::Rds
+        } else {
+            RootCertificates::System
+        }
+    };
+
+    /// Where user and password come from: the URL, tokens of IAM database authentication (feature
+    /// `iam`), or a secret in AWS Secrets Manager (feature `secrets-manager`).
+    /// Default: `secrets-manager` if `secret` is given, else `password`.
+    (copy) auth: AuthMethod = |_, given| match given.secret {
+        Some(Some(_)) => AuthMethod::SecretsManager,
+        Some(None) | None => AuthMethod::Password,
+    };
+
+    /// The name or the ARN of the secret with user and password, in JSON. In a URL written
+    /// `aurora.secret`, as every option may be.
+    /// Default: `none`.
+    (optional String) secret: Option<String> = |_, _| None;
+
+    /// The key of the user in the secret. In a URL written `aurora.secret_username_key`.
+    /// Default: `username`.
+    (text) secret_username_key: String = |_, _| "username".to_owned();
+
+    /// The key of the password in the secret. In a URL written `aurora.secret_password_key`.
+    /// Default: `password`.
+    (text) secret_password_key: String = |_, _| "password".to_owned();
+
+    /// The AWS region of the cluster and its secret.
+    /// Default: `none`, then that of the host name or of the secret's ARN, else what the AWS SDK
+    /// finds.
+    (optional String) region: Option<String> = |_, _| None;
+
+    /// Where the APIs of AWS are, for a VPC endpoint or a stand-in.
+    /// Default: `none`, where AWS says.
+    (optional String) aws_endpoint_url: Option<String> = |_, _| None;
 
     /// The name every connection gives itself, as `pg_stat_activity` shows it.
     /// Default: `aurora`.

@@ -17,6 +17,9 @@ use super::value::quoted;
 /// The port IANA assigned to PostgreSQL.
 const DEFAULT_PORT: u16 = 5432;
 
+/// What may stand before the name of an option of ours.
+pub(super) const PREFIX: &str = "aurora.";
+
 const FORM: &str = "write postgres://user:password@host:port/database?option=value";
 
 /// Takes over what the URL says; `source` names it in the problems.
@@ -126,7 +129,8 @@ fn take_options(builder: &mut ConfigBuilder, query: &str, source: &str) {
         .filter(|pair| !pair.is_empty())
         .map(|pair| pair.split_once('=').map_or((pair, None), |(n, v)| (n, Some(v))))
         .collect();
-    let secret = pairs.iter().map(|(name, _)| *name).find(|name| libpq::is_secret(name));
+    let names = pairs.iter().map(|(name, _)| *name);
+    let secret = names.filter(|name| !is_ours(name)).find(|name| libpq::is_secret(name));
     if let Some(name) = secret {
         let remedy = libpq::remedy(name).or_else(|| libpq::remedy("password")).unwrap_or(FORM);
         let hidden = "(the other options are not looked at before that)";
@@ -135,7 +139,7 @@ fn take_options(builder: &mut ConfigBuilder, query: &str, source: &str) {
     }
     let mut seen = BTreeSet::new();
     for (name, value) in pairs {
-        if !seen.insert(name) {
+        if !seen.insert(name.strip_prefix(PREFIX).unwrap_or(name)) {
             let what = format!("{source}, option {}", quoted(name));
             builder.problems.add(what, "it is there twice; remove one");
             continue;
@@ -145,8 +149,10 @@ fn take_options(builder: &mut ConfigBuilder, query: &str, source: &str) {
 }
 
 fn take_option(builder: &mut ConfigBuilder, name: &str, value: Option<&str>, source: &str) {
-    let Some(option) = OptionSpec::find(name) else {
-        let remedy = match (libpq::remedy(name), OptionSpec::nearest(name)) {
+    // Our options may be written with a prefix, so that no other program takes them for its own.
+    let own = name.strip_prefix(PREFIX).unwrap_or(name);
+    let Some(option) = OptionSpec::find(own) else {
+        let remedy = match (libpq::remedy(name), OptionSpec::nearest(own)) {
             (Some(remedy), _) => remedy.to_owned(),
             (None, Some((nearest, _))) => format!("unknown; the nearest is `{}`", nearest.name),
             (None, None) => "unknown".to_owned(),
@@ -163,6 +169,11 @@ fn take_option(builder: &mut ConfigBuilder, name: &str, value: Option<&str>, sou
     if let Err(problem) = (option.set)(&mut builder.settings, &value) {
         builder.problems.add(what, problem);
     }
+}
+
+/// Whether it is an option of ours, written with the prefix: those about secrets hold none.
+fn is_ours(name: &str) -> bool {
+    name.strip_prefix(PREFIX).is_some_and(|own| OptionSpec::find(own).is_some())
 }
 
 /// What stands in for a part that is there but cannot be read, so that it is not missing too.

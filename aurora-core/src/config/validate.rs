@@ -9,6 +9,7 @@ use super::choices::{Freshness, RootCertificates, TlsMode};
 use super::options::{Settings, Values};
 use super::problems::Problems;
 use super::value::{OptionValue, quoted};
+use crate::credentials::{Choice, choose};
 
 /// The shortest pause between probes: more often is load and tells nothing more.
 const SHORTEST: Duration = Duration::from_millis(10);
@@ -18,6 +19,27 @@ const SHORTEST_DETECTION: Duration = Duration::from_millis(100);
 
 /// The longest duration: far from where adding it to a point in time overflows.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Finds out who provides the credentials, unless a provider was given.
+pub(super) fn source(builder: &mut ConfigBuilder, values: &Values) {
+    let choice = Choice {
+        method: values.auth,
+        secret: values.secret.as_deref(),
+        username_key: &values.secret_username_key,
+        password_key: &values.secret_password_key,
+        region: values.region.as_deref(),
+        endpoint_url: values.aws_endpoint_url.as_deref(),
+    };
+    match (choose(&choice), builder.credentials.is_some()) {
+        (Ok(None), _) => {}
+        (_, true) => builder.problems.add(
+            format!("auth is `{}`, and a provider of credentials is given", values.auth.text()),
+            "remove one",
+        ),
+        (Ok(chosen), false) => builder.credentials = chosen,
+        (Err((what, remedy)), false) => builder.problems.add(what, remedy),
+    }
+}
 
 /// Checks addresses, user, password and database.
 pub(super) fn parts(builder: &mut ConfigBuilder) {

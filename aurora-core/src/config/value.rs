@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::choices::{
-    DialectChoice, Freshness, PolicyKind, RootCertificates, TlsMode, UnknownFunctions,
+    AuthMethod, DialectChoice, Freshness, PolicyKind, RootCertificates, TlsMode, UnknownFunctions,
 };
 use crate::endpoint::HostPattern;
 
@@ -57,6 +57,12 @@ words!(DialectChoice {
     "aurora-postgres" => AuroraPostgres,
     "postgres" => Postgres,
     "single" => Single,
+});
+
+words!(AuthMethod {
+    "password" => Password,
+    "iam" => Iam,
+    "secrets-manager" => SecretsManager,
 });
 
 words!(PolicyKind {
@@ -187,7 +193,8 @@ impl OptionValue for HostPattern {
 impl OptionValue for RootCertificates {
     fn read(text: &str) -> Result<Self, String> {
         match text {
-            "" => Err("the path is empty; write a path, or `system`".to_owned()),
+            "" => Err("the path is empty; write a path, `rds` or `system`".to_owned()),
+            "rds" => Ok(Self::Rds),
             "system" => Ok(Self::System),
             path => Ok(Self::File(PathBuf::from(path))),
         }
@@ -195,14 +202,17 @@ impl OptionValue for RootCertificates {
 
     fn text(&self) -> String {
         match self {
+            Self::Rds => "rds".to_owned(),
             Self::System => "system".to_owned(),
-            Self::File(path) if path == Path::new("system") => "./system".to_owned(),
+            Self::File(path) if [Path::new("rds"), Path::new("system")].contains(&&**path) => {
+                format!("./{}", path.display())
+            }
             Self::File(path) => path.display().to_string(),
         }
     }
 
     fn forms() -> String {
-        "`system`, or the path of a PEM file".to_owned()
+        "`rds`, `system`, or the path of a PEM file".to_owned()
     }
 }
 

@@ -178,7 +178,7 @@ fn tls_message(
     let refused = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match refused {
         Some(rustls::Error::InvalidCertificate(why)) => Some(format!(
-            "the server's certificate is not accepted ({why}): set sslrootcert to the PEM file of its authority (Amazon RDS: the bundle that Amazon publishes), and connect by the name in the certificate"
+            "the server's certificate is not accepted ({why}): set sslrootcert to the PEM file of its authority (Amazon RDS: `rds`), and connect by the name in the certificate"
         )),
         Some(other) => Some(format!("TLS failed: {other}")),
         // The driver gives no kind for this one, only words.

@@ -13,7 +13,7 @@ use tokio_postgres::SimpleQueryMessage;
 
 pub(crate) use self::connect::{settings, start};
 pub(crate) use self::failure::Failure;
-pub(crate) use self::tls::Tls;
+pub(crate) use self::tls::{RDS_ROOTS, Tls};
 use crate::config::{Address, Config};
 use crate::credentials::Keyring;
 use crate::dialect::{self, Answer, Dialect};

@@ -36,7 +36,9 @@ impl Tls {
         };
         let authorities = match checks {
             Checks::Nothing => None,
-            Checks::Authority | Checks::AuthorityAndName => Some(verifier(&provider, roots)?),
+            Checks::Authority | Checks::AuthorityAndName => {
+                Some(verifier(&provider, load(roots, checks)?)?)
+            }
         };
         let verifier = Verifier { checks, authorities, provider: Arc::clone(&provider) };
         let config = ClientConfig::builder_with_provider(provider)
@@ -62,9 +64,9 @@ enum Checks {
 
 fn verifier(
     provider: &Arc<CryptoProvider>,
-    roots: &RootCertificates,
+    store: RootCertStore,
 ) -> Result<Arc<WebPkiServerVerifier>, Error> {
-    let store = Arc::new(load(roots)?);
+    let store = Arc::new(store);
     WebPkiServerVerifier::builder_with_provider(store, Arc::clone(provider)).build().map_err(
         |error| {
             Error::new(ErrorKind::Tls, "no usable root certificate; set sslrootcert to a PEM file")
@@ -73,9 +75,22 @@ fn verifier(
     )
 }
 
-fn load(roots: &RootCertificates) -> Result<RootCertStore, Error> {
+/// The roots of Amazon RDS that are built in, in PEM; the file says where they come from.
+pub(crate) const RDS_ROOTS: &str = include_str!("tls/rds-roots.pem");
+
+fn load(roots: &RootCertificates, checks: Checks) -> Result<RootCertStore, Error> {
     let mut store = RootCertStore::empty();
     match roots {
+        RootCertificates::Rds => {
+            for certificate in CertificateDer::pem_slice_iter(RDS_ROOTS.as_bytes()) {
+                let added = certificate.ok().map(|certificate| store.add(certificate));
+                debug_assert!(matches!(added, Some(Ok(()))), "a test reads them all");
+            }
+            // Anybody gets a certificate of those; what tells then is the name.
+            if checks == Checks::AuthorityAndName {
+                store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            }
+        }
         RootCertificates::System => {
             let found = rustls_native_certs::load_native_certs();
             store.add_parsable_certificates(found.certs);
@@ -158,3 +173,6 @@ impl ServerCertVerifier for Verifier {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,11 @@
 //! The connection string libpq gets for one instance.
 
 use std::fmt::Write as _;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aurora_core::{Config, Instance, Login, RootCertificates, TlsMode};
+use aurora_core::{Cluster, Config, Instance, Login, RootCertificates, TlsMode};
 
 /// Where distributions keep the certificates they trust. libpq knows `sslrootcert=system` only
 /// from version 16 on.
@@ -22,12 +23,13 @@ const SYSTEM_ROOTS: [&str; 4] = [
 ///
 /// `user_timeout` is `tcp_user_timeout`, with the mark by which the socket is found again.
 pub(super) fn conninfo(
-    config: &Config,
+    cluster: &Cluster,
     instance: &Instance,
     login: &Login,
     timeout: Duration,
     user_timeout: Duration,
-) -> String {
+) -> io::Result<String> {
+    let config = cluster.config();
     let mut text = String::with_capacity(256);
     let mut add = |key: &str, value: &str| {
         let value = value.replace('\\', "\\\\").replace('\'', "\\'");
@@ -46,7 +48,7 @@ pub(super) fn conninfo(
     }
     add("application_name", config.application_name());
     add("sslmode", sslmode(config.sslmode()));
-    if let Some(path) = roots(config) {
+    if let Some(path) = roots(cluster)? {
         add("sslrootcert", &path.to_string_lossy());
     }
     if !config.options().is_empty() {
@@ -55,7 +57,7 @@ pub(super) fn conninfo(
     // libpq counts whole seconds, and takes one for two.
     add("connect_timeout", &timeout.as_secs_f64().ceil().max(2.0).to_string());
     keepalive(config, user_timeout, &mut add);
-    text
+    Ok(text)
 }
 
 /// What bounds a statement on a host that has vanished: keepalives while it waits for an answer,
@@ -82,10 +84,22 @@ fn sslmode(mode: TlsMode) -> &'static str {
     }
 }
 
-fn roots(config: &Config) -> Option<PathBuf> {
-    if let RootCertificates::File(path) = config.sslrootcert() {
-        return Some(path.clone());
+fn roots(cluster: &Cluster) -> io::Result<Option<PathBuf>> {
+    let config = cluster.config();
+    if !config.sslmode().verifies() {
+        return Ok(match config.sslrootcert() {
+            RootCertificates::File(path) => Some(path.clone()),
+            _ => None,
+        });
     }
     let found = || SYSTEM_ROOTS.iter().map(PathBuf::from).find(|path| path.exists());
-    config.sslmode().verifies().then(|| found().unwrap_or_else(|| "system".into()))
+    Ok(match config.sslrootcert() {
+        RootCertificates::File(path) => Some(path.clone()),
+        RootCertificates::Rds => {
+            // Anybody gets a certificate of the system's authorities; what tells then is the name.
+            let more = if config.sslmode() == TlsMode::VerifyFull { found() } else { None };
+            cluster.root_certificates_file(more.as_deref())?
+        }
+        _ => Some(found().unwrap_or_else(|| "system".into())),
+    })
 }
