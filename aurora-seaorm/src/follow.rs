@@ -28,6 +28,9 @@ const TRUSTED: Duration = Duration::from_secs(1);
 /// How long to wait for another topology at once; then it goes on.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long a refused password may go unnoticed.
+const LOGIN_CHECK: Duration = Duration::from_secs(5);
+
 /// What a pool has to follow.
 pub(crate) struct Target {
     cluster: Cluster,
@@ -240,8 +243,26 @@ pub(crate) async fn follow(target: Arc<Target>, pool: PgPool, mut events: Events
             event = events.next() => if event.is_none() { return },
             () = target.opened.notified() => {}
             () = login_changed => {}
+            () = try_login(&target) => {}
             () = &mut closed => return,
         }
+    }
+}
+
+/// Logs in once in a while, where the password may change: sqlx's pool takes what it was given
+/// last, and tells nobody when a server refuses that. A refusal makes the cluster look for another
+/// login, which is told to the pool then. Without changing logins it never ends.
+async fn try_login(target: &Target) {
+    if !target.cluster.has_changing_logins() {
+        return std::future::pending().await;
+    }
+    // Begun anew whenever the pool has opened a connection, which shows as much.
+    tokio::time::sleep(LOGIN_CHECK).await;
+    let topology = target.cluster.topology();
+    if let Some(instance) = target.cluster.route(&topology, target.need()) {
+        let deadline = Instant::now() + target.cluster.config().connect_timeout();
+        // Whatever comes of it is noted by the cluster.
+        drop(target.cluster.connect_postgres(instance, deadline).await);
     }
 }
 

@@ -90,6 +90,9 @@ pub trait AuroraConnectOptions: Sized {
     /// for, to one place. While that refuses, or has no slot left (53300), sqlx tries again by its
     /// own rules until `acquire_timeout`.
     ///
+    /// Where the password changes while the program runs, such a pool notices within about 5 s,
+    /// by a login of its own; a connection that it opens before that is refused.
+    ///
     /// No statement is routed or run again: that is what [`AuroraConnection`] does. One that waits
     /// for an instance that is declared lost fails at once, on Linux and unless a proxy changes the
     /// ports of connections. The pool is kept up to date until it or the cluster is closed;

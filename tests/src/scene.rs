@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::stand::{Stand, caught_up, connect};
 use crate::{ITEMS, LIMIT};
+use aurora_core::Cluster;
 use futures_util::future::BoxFuture;
 use test_kit::PgCluster;
 use tokio::task::block_in_place;
@@ -54,6 +55,15 @@ impl Scene {
 
     /// Servers as described, connected to with these options of the URL.
     pub async fn with(open: Open, servers: test_kit::Builder, options: &str) -> Self {
+        Self::connected(open, servers, |kit| connect(kit, options)).await
+    }
+
+    /// Servers as described, connected to in another way.
+    pub async fn connected(
+        open: Open,
+        servers: test_kit::Builder,
+        connect: impl FnOnce(&PgCluster) -> Cluster,
+    ) -> Self {
         let (kit, cluster) = block_in_place(|| {
             let kit = servers.start().unwrap();
             let mut writer = kit.client(0).unwrap();
@@ -61,7 +71,7 @@ impl Scene {
             let items = "INSERT INTO items (name) VALUES ('a'), ('b'), ('c')";
             writer.batch_execute(items).unwrap();
             caught_up(&kit);
-            let cluster = connect(&kit, options);
+            let cluster = connect(&kit);
             (kit, cluster)
         });
         let pool = open(cluster.clone(), 8).await;

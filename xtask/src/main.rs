@@ -6,6 +6,7 @@
 mod examples;
 mod faults;
 mod fuzz;
+mod moto;
 mod mutate;
 mod packages;
 mod step;

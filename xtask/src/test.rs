@@ -4,15 +4,16 @@ use std::time::Instant;
 
 use crate::faults::catalogue;
 use crate::step::{Step, StepError};
-use crate::{examples, packages};
+use crate::{examples, moto, packages};
 
 type Work = fn() -> Result<(), StepError>;
 
 /// The steps, the quick ones first.
-const STEPS: [(&str, Work); 8] = [
+const STEPS: [(&str, Work); 9] = [
     ("format", format),
     ("lints", lints),
     ("features apart", features_apart),
+    ("no AWS by default", no_aws_by_default),
     ("tests", tests),
     ("tests, optimised", optimised_tests),
     ("documentation tests", documentation_tests),
@@ -23,6 +24,7 @@ const STEPS: [(&str, Work); 8] = [
 /// Runs all steps; the first failure ends it.
 pub(crate) fn run() -> Result<(), StepError> {
     packages::install_missing()?;
+    moto::install_missing()?;
     let begin = Instant::now();
     for (name, work) in STEPS {
         eprintln!("==== {name}");
@@ -47,9 +49,33 @@ fn lints() -> Result<(), StepError> {
 
 /// What a user may switch on alone has to compile alone.
 fn features_apart() -> Result<(), StepError> {
+    for features in ["iam", "secrets-manager"] {
+        let what = ["--package", "aurora-core", "--features", features, "--", "-D", "warnings"];
+        Step::cargo("clippy").args(what).run()?;
+    }
     for features in ["postgres", "async-postgres"] {
         let what = ["--package", "aurora-diesel", "--no-default-features", "--features", features];
         Step::cargo("clippy").args(what).args(["--", "-D", "warnings"]).run()?;
+    }
+    Ok(())
+}
+
+/// Who does not use AWS's APIs builds nothing of its SDK, and only one provider of cryptography is
+/// built in any case.
+fn no_aws_by_default() -> Result<(), StepError> {
+    for package in ["aurora-core", "aurora-diesel", "aurora-seaorm"] {
+        let common = ["--package", package, "--edges", "normal", "--prefix", "none"];
+        let plain = Step::cargo("tree").args(common).output()?;
+        let full = Step::cargo("tree").args(common).args(["--all-features"]).output()?;
+        let named = |tree: &[u8], is: fn(&str) -> bool| {
+            let tree = String::from_utf8_lossy(tree);
+            tree.lines().find(|line| is(line)).map(ToOwned::to_owned)
+        };
+        let aws = named(&plain, |line| line.starts_with("aws-"));
+        let lc = named(&full, |line| line.starts_with("aws-lc") || line.starts_with("openssl "));
+        if let Some(found) = aws.or(lc) {
+            return Err(StepError::Other(format!("{package} pulls in {found}")));
+        }
     }
     Ok(())
 }

@@ -129,6 +129,12 @@ impl Cache {
         self.refusal.as_ref().map_or_else(Vec::new, |refusal| refusal.refused.clone())
     }
 
+    /// What went wrong last, if nothing has gone right since.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let failure = self.failure.as_ref().map(ToString::to_string);
+        failure.or_else(|| self.refusal.as_ref().map(|refusal| refusal.message.clone()))
+    }
+
     /// A fetch has ended.
     pub(super) fn fetched(&mut self, now: Instant, result: Result<Credentials, CredentialsError>) {
         self.is_fetching = false;

@@ -94,7 +94,7 @@ impl Keyring {
                 Found::Wait(until) => {
                     let until = until.map_or(deadline, |until| until.min(deadline));
                     self.sleep(news, until).await;
-                    self.check(deadline)?;
+                    self.check(address, deadline)?;
                 }
             }
         }
@@ -113,7 +113,7 @@ impl Keyring {
                 Found::Login(login) => return Ok(login),
                 Found::Wait(until) => {
                     news.wait_deadline(until.map_or(deadline, |until| until.min(deadline)));
-                    self.check(deadline)?;
+                    self.check(address, deadline)?;
                 }
             }
         }
@@ -155,10 +155,7 @@ impl Keyring {
             let (user, password) = (self.user.clone(), self.password.clone());
             return Ok(Found::Login(Login { user, password, origin: None }));
         };
-        let key = match provider.scope() {
-            CredentialsScope::Address => Some(address.clone()),
-            CredentialsScope::Cluster => None,
-        };
+        let key = self.key(address);
         let now = Instant::now();
         let (look, fetch) = self.with(&key, |cache| {
             let (look, begins) = cache.look(now);
@@ -178,6 +175,13 @@ impl Keyring {
             }
             Look::Wait(until) => Ok(Found::Wait(until)),
             Look::Fail(why) => Err(self.hopeless(why)),
+        }
+    }
+
+    fn key(&self, address: &Address) -> Option<Address> {
+        match self.provider.as_ref()?.scope() {
+            CredentialsScope::Address => Some(address.clone()),
+            CredentialsScope::Cluster => None,
         }
     }
 
@@ -230,18 +234,21 @@ impl Keyring {
 
     /// Waits for news, on a timer of the background runtime: the caller's may have none.
     async fn sleep(&self, news: EventListener, until: Instant) {
-        let mut timer = Timer(self.runtime.spawn(tokio::time::sleep_until(until.into())));
+        let timer = async move { tokio::time::sleep_until(until.into()).await };
+        let mut timer = Timer(self.runtime.spawn(timer));
         tokio::select! {
             () = news => {}
             _ = &mut timer.0 => {}
         }
     }
 
-    fn check(&self, deadline: Instant) -> Result<(), Error> {
+    fn check(&self, address: &Address, deadline: Instant) -> Result<(), Error> {
         if Instant::now() < deadline {
             return Ok(());
         }
-        let text = format!("no credentials in time from {}", self.describe());
+        let last = self.with(&self.key(address), |cache| cache.trouble());
+        let last = last.map(|last| format!(": {last}")).unwrap_or_default();
+        let text = format!("no credentials in time from {}{last}", self.describe());
         Err(Error::new(ErrorKind::Credentials, text).with_outcome(Outcome::NotApplied))
     }
 

@@ -24,6 +24,7 @@
 //! Linux only: it relies on `/proc`, on parent-death signals, and on 127.0.0.0/8 being local.
 
 mod account;
+pub mod aws;
 mod builder;
 pub mod chaos;
 mod cluster;

@@ -1,6 +1,7 @@
 //! Integration tests against real clusters, which `test_kit` starts and ends.
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
 
+mod credentials;
 mod diesel_recovery;
 mod diesel_replay;
 mod diesel_routing;
@@ -12,4 +13,5 @@ mod startup;
 mod store;
 mod storms;
 mod tls;
+mod tls_adapters;
 mod topology;
