@@ -114,6 +114,9 @@ fn cell(result: &Value) -> String {
 fn figures(result: &Value) -> String {
     let verdict = result["verdict"].as_str().unwrap_or("");
     let mut parts = vec![if verdict == "broke" { "**broke**" } else { verdict }.to_owned()];
+    if result["second_try"] == true {
+        parts.push("at the second try".to_owned());
+    }
     if let Some(found) = result["detection_ms"].as_u64() {
         parts.push(format!("told {found} ms"));
     }

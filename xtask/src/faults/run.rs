@@ -19,8 +19,16 @@ pub(super) struct Asked<'a> {
     pub(super) everything: bool,
 }
 
-/// How the tests ended: whether each of them passed, by the name nextest gives it.
-type Ended = HashMap<String, bool>;
+/// How the tests ended, by the names nextest gives them.
+type Ended = HashMap<String, End>;
+
+/// How a test ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct End {
+    passed: bool,
+    /// It had failed before.
+    again: bool,
+}
 
 impl Asked<'_> {
     fn wants(&self, adapter: &str) -> bool {
@@ -96,10 +104,11 @@ fn result(
         return result;
     }
     let mut problems: Vec<String> = Vec::new();
+    let mut again_passed = false;
     for test in tests {
         match ended.get(test) {
-            Some(true) => {}
-            Some(false) => problems.push(format!("{test} failed")),
+            Some(End { passed: true, again }) => again_passed |= again,
+            Some(End { passed: false, .. }) => problems.push(format!("{test} failed")),
             None => problems.push(format!("{test} was not run: is there such a test?")),
         }
     }
@@ -114,6 +123,7 @@ fn result(
     }
     result["verdict"] = if problems.is_empty() { "held" } else { "broke" }.into();
     result["problems"] = problems.into();
+    result["second_try"] = again_passed.into();
     result
 }
 
@@ -163,9 +173,19 @@ fn ended(messages: &[u8]) -> Ended {
             "failed" => false,
             _ => return None,
         };
-        Some((test_name(message["name"].as_str()?), passed))
+        let (name, again) = first_try(message["name"].as_str()?);
+        Some((test_name(name), End { passed, again }))
     });
     ended.collect()
+}
+
+/// The name without the number of the try, `#2`, and whether there was one: nextest tries tests on
+/// real servers twice.
+fn first_try(name: &str) -> (&str, bool) {
+    match name.rsplit_once('#') {
+        Some((name, number)) if number.parse::<u32>().is_ok() => (name, true),
+        _ => (name, false),
+    }
 }
 
 /// The binary's identifier and the test's name. Of a library's tests the messages say
@@ -217,12 +237,16 @@ mod tests {
 {"type":"test","event":"started","name":"p::it$faults::a1_crash::bb8"}
 {"type":"test","event":"ok","name":"p::it$faults::a1_crash::bb8","exec_time":1.5}
 {"type":"test","event":"failed","name":"a-core::a_core$other","exec_time":1.5}
+{"type":"test","event":"ok","name":"p::it$again#2","exec_time":1.5}
 "#;
-        let expected = [("p::it$faults::a1_crash::bb8", true), ("a-core$other", false)];
-        assert_eq!(
-            ended(messages),
-            expected.map(|(name, passed)| (name.to_owned(), passed)).into()
-        );
+        let expected = [
+            ("p::it$faults::a1_crash::bb8", true, false),
+            ("a-core$other", false, false),
+            ("p::it$again", true, true),
+        ];
+        let expected =
+            expected.map(|(name, passed, again)| (name.to_owned(), End { passed, again }));
+        assert_eq!(ended(messages), expected.into());
     }
 
     #[test]
@@ -230,7 +254,8 @@ mod tests {
         let fault = TRIAL.within(Duration::from_secs(1));
         let tests = fault.tests(Some("bb8"));
         let verdict = |passed: Option<bool>, outage: u64| {
-            let ended = passed.map(|passed| (tests[0].clone(), passed)).into_iter().collect();
+            let end = |passed| (tests[0].clone(), End { passed, again: false });
+            let ended = passed.map(end).into_iter().collect();
             let records = vec![json!({ "outage_ms": outage })];
             result(&fault, "bb8", &tests, &ended, records)["verdict"].clone()
         };
