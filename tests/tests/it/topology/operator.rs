@@ -92,7 +92,9 @@ fn status_has_every_field_and_fits_a_terminal() {
     assert_eq!(json["writer"], stand.kit.name(0));
     assert_eq!((&instances[0]["role"], &instances[0]["writes"]), (&"writer".into(), &1.into()));
     let text = status.to_string();
-    assert_eq!(text.lines().count(), 4, "{text}");
+    // The head, three instances, and where the read of what was just written went.
+    assert_eq!(text.lines().count(), 5, "{text}");
+    assert!(text.contains("0 without a reader, 1 without a fresh one"), "{text}");
     assert!(text.lines().all(|line| line.len() <= 100), "{text}");
 }
 
