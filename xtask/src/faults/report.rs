@@ -76,29 +76,13 @@ pub(super) fn page(faults: &[&Fault], results: &[Value], head: &str) -> String {
         };
         let Fault { id, name, injected, .. } = fault;
         let _ = write!(text, "| {id} | {name} | {injected} |");
-        let cells = match (of("core"), of(ADAPTERS[0])) {
-            (Some(core), _) => vec![format!("core: {}", cell(core)); ADAPTERS.len()],
-            (None, Some(_)) => {
-                ADAPTERS.iter().map(|name| of(name).map_or_else(String::new, cell)).collect()
-            }
-            (None, None) => vec!["not yet".to_owned(); ADAPTERS.len()],
+        let cells = match of("core") {
+            Some(core) => vec![format!("core: {}", cell(core)); ADAPTERS.len()],
+            None => ADAPTERS.iter().map(|name| of(name).map_or_else(String::new, cell)).collect(),
         };
         let _ = writeln!(text, " {} | {} |", cells.join(" | "), fault.with_every_change());
     }
-    missing(&mut text, results);
     text
-}
-
-fn missing(text: &mut String, results: &[Value]) {
-    let open: Vec<_> = results.iter().filter(|result| result["verdict"] == "not yet").collect();
-    if open.is_empty() {
-        return;
-    }
-    text.push_str("\nNot yet:\n\n");
-    for result in open {
-        let word = |name: &str| result[name].as_str().unwrap_or("");
-        let _ = writeln!(text, "* {}: {}", word("fault"), word("missing"));
-    }
 }
 
 fn cell(result: &Value) -> String {

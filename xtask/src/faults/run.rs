@@ -66,9 +66,6 @@ pub(super) fn run(asked: &Asked<'_>) -> Result<Vec<Value>, StepError> {
 
 /// What became of one fault, for each adapter that is wanted.
 fn results(fault: &Fault, asked: &Asked<'_>, ended: &Ended, directory: &Path) -> Vec<Value> {
-    if let Some(missing) = fault.missing() {
-        return vec![json!({ "fault": fault.id, "verdict": "not yet", "missing": missing })];
-    }
     if fault.is_core() {
         let core = asked.adapters.is_empty();
         let tests = fault.tests(None);
