@@ -325,6 +325,12 @@ fn refuses_login(error: &sqlx::Error) -> bool {
     matches!(code.as_deref(), Some("28P01" | "28000"))
 }
 
+/// Whether TLS failed: what rustls says comes out of sqlx as an error of the connection, and would
+/// be tried again until the deadline.
+fn is_of_tls(error: &std::io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+}
+
 /// Why there is no new connection.
 #[derive(Debug)]
 enum NotConnected {
@@ -358,6 +364,7 @@ impl NotConnected {
             // too_many_connections.
             (_, Some("53300")) => return Self::Full(message),
             (sqlx::Error::Tls(_), _) => ErrorKind::Tls,
+            (sqlx::Error::Io(io), _) if is_of_tls(io) => ErrorKind::Tls,
             (sqlx::Error::Configuration(_), _) => ErrorKind::Configuration,
             (_, _) => return Self::Unreachable(message),
         };
