@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use aurora_core::{Cluster, Config, Retry};
-use aurora_tests::door::Open;
+use aurora_tests::door::{Answer, Open};
 use aurora_tests::doors::{bb8, deadpool, diesel_r2d2, mobc, seaorm};
 use aurora_tests::eventually;
 use aurora_tests::scene::Scene;
@@ -45,7 +45,7 @@ impl Certificates {
         this.sign("good", "ca", &here, "2");
         this.sign("stranger", "stranger-ca", &here, "2");
         this.sign("other-name", "ca", "DNS:elsewhere.example.com", "2");
-        this.sign("ended", "ca", &here, "0");
+        this.sign("ended", "ca", &here, "-1");
         let postmaster = format!("/proc/{}", kit.pid(0).unwrap());
         let owner = std::fs::metadata(postmaster).unwrap().uid();
         for key in ["good", "stranger", "other-name", "ended"] {
@@ -115,7 +115,13 @@ async fn stand(open: Open, servers: test_kit::Builder, more: &str) -> (Scene, Ce
     (scene, made.unwrap())
 }
 
-const INSERT: &str = "INSERT INTO items (name) VALUES ('d')";
+/// One statement in a session of its own, so on a connection of its own.
+async fn insert(scene: &Scene) -> Answer<()> {
+    let mut guest = scene.guest().await;
+    let done = guest.execute("INSERT INTO items (name) VALUES ('d')").await;
+    block_in_place(|| drop(guest));
+    done
+}
 
 /// A right certificate, and after that wrong ones: each connect fails at once, for good, in words
 /// about the certificate, and nothing is ever sent without encryption.
@@ -123,33 +129,35 @@ const INSERT: &str = "INSERT INTO items (name) VALUES ('d')";
 async fn wrong_certificates_are_refused_by_every_adapter() {
     for (adapter, open) in ADAPTERS {
         let (scene, certificates) = stand(open, PgCluster::builder(), "").await;
-        let mut guest = scene.guest().await;
-        guest.execute(INSERT).await.unwrap();
+        insert(&scene).await.unwrap();
         let own = "SELECT count(*) FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl";
+        let mut guest = scene.guest().await;
         assert_eq!(guest.number(own).await.unwrap(), 1, "{adapter}");
+        block_in_place(|| drop(guest));
         let before = scene.stored("d");
         for wrong in ["stranger", "other-name", "ended"] {
             scene.kit(|kit| certificates.install(kit, wrong));
-            let failure = guest.execute(INSERT).await.unwrap_err();
+            let refused = insert(&scene).await;
+            let failure = refused.expect_err(&format!("{adapter} accepts {wrong}"));
             let text = failure.text.to_lowercase();
             assert!(text.contains("certificate"), "{adapter}, {wrong}: {failure}");
             assert_eq!(failure.retry, Retry::Never, "{adapter}, {wrong}: {failure}");
         }
         scene.kit(|kit| kit.set_setting(0, "ssl", "off")).unwrap();
-        let failure = eventually_refused(&mut guest).await;
+        let failure = eventually_refused(&scene).await;
         assert!(failure.to_lowercase().contains("support"), "{adapter}, no TLS: {failure}");
         assert_eq!(scene.stored("d"), before, "{adapter}: nothing was written");
         scene.kit(|kit| certificates.install(kit, "good"));
-        guest.execute(INSERT).await.unwrap();
-        block_in_place(|| drop(guest));
+        insert(&scene).await.unwrap();
+        block_in_place(|| drop(certificates));
     }
 }
 
 /// The server takes its time to switch TLS off.
-async fn eventually_refused(guest: &mut aurora_tests::door::Guest) -> String {
+async fn eventually_refused(scene: &Scene) -> String {
     let end = std::time::Instant::now() + aurora_tests::LIMIT;
     loop {
-        match guest.execute(INSERT).await {
+        match insert(scene).await {
             Err(failure) if !failure.text.to_lowercase().contains("certificate") => {
                 return failure.text;
             }
@@ -166,17 +174,14 @@ async fn a_stall_after_the_request_for_tls_ends_at_the_deadline_in_every_adapter
         let servers = PgCluster::builder().behind_proxies();
         let more = "&connect_timeout=1s&failover_timeout=3s";
         let (scene, certificates) = stand(open, servers, more).await;
-        let mut guest = scene.guest().await;
-        guest.execute(INSERT).await.unwrap();
+        insert(&scene).await.unwrap();
         scene.kit(|kit| kit.proxy(0).set(Fault::StallTls)).unwrap();
-        let stalled = tokio::time::timeout(aurora_tests::LIMIT, guest.execute(INSERT)).await;
+        let stalled = tokio::time::timeout(aurora_tests::LIMIT, insert(&scene)).await;
         let failure = stalled.expect("it ends").unwrap_err();
         assert_eq!(failure.retry, Retry::AfterTopologyChange, "{adapter}: {failure}");
         scene.kit(|kit| kit.proxy(0).heal()).unwrap();
-        aurora_tests::scene::eventually("it is well again", async || {
-            scene.guest().await.execute(INSERT).await.is_ok()
-        })
-        .await;
-        block_in_place(|| drop((guest, certificates)));
+        aurora_tests::scene::eventually("it is well again", async || insert(&scene).await.is_ok())
+            .await;
+        block_in_place(|| drop(certificates));
     }
 }

@@ -51,8 +51,7 @@ async fn twenty_rotations_under_load_fail_nothing_and_cost_one_call_each() {
 async fn rotations_fail_nothing_where_readers_lag() {
     let vault = Vault::open();
     let scene = vault.scene(diesel_r2d2::open, 3, OFTEN_ANEW).await;
-    let doors = all_doors(&scene).await;
-    let mut load = Load::through(&scene, &doors).await;
+    let mut load = Load::start(&scene).await;
     for number in 1..=3 {
         rotate(&vault, &scene, number);
         load.goes_on().await;
