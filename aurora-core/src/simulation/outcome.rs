@@ -112,7 +112,8 @@ impl World {
             let visible = self.shows(server, record, place);
             self.judge.see(self.now, &Seen::ReadOwn { client, visible });
         }
-        let continued = self.continues[client].filter(|record| self.still_there(writer, *record));
+        let continued =
+            self.tokens.continues[client].filter(|record| self.still_there(writer, *record));
         if let Some((record, place)) = continued {
             let visible = self.shows(server, record, place);
             self.judge.see(self.now, &Seen::ReadOwn { client, visible });

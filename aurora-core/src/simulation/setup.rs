@@ -7,6 +7,7 @@ use super::client::{Client, Doing};
 use super::server::Server;
 use super::swarm::{Kind, Swarm};
 use crate::config::{Config, Freshness};
+use crate::engine::Engine;
 use crate::session::Session;
 
 /// A session that has done nothing yet.
@@ -50,4 +51,9 @@ pub(super) fn config(swarm: &Swarm) -> Config {
     }
     let config = Config::from_url(&url);
     config.unwrap_or_else(|error| panic!("a configuration of the simulation is wrong: {error}"))
+}
+
+/// The first engine.
+pub(super) fn engine(config: &Config, seed: u64, now: Instant) -> Engine {
+    Engine::new(crate::driver::settings(config), config.addresses(), seed, now)
 }

@@ -3,6 +3,8 @@
 //! All of them share one engine here; two processes that measure apart are what
 //! `cargo xtask freshness` has.
 
+use std::collections::VecDeque;
+
 use super::invariants::Seen;
 use super::log::RecordId;
 use super::world::World;
@@ -13,9 +15,26 @@ const KEPT: usize = 64;
 
 /// A token, and the last record that it stands for.
 #[derive(Debug)]
-pub(super) struct Carried {
+struct Carried {
     token: CausalToken,
     record: (RecordId, usize),
+}
+
+/// The tokens that are under way, and where they led.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    carried: VecDeque<Carried>,
+    /// Per client, the last record of the session that it continues by a token.
+    pub(super) continues: Vec<Option<(RecordId, usize)>>,
+    /// Chances of their own, so that a seed lives as it did without tokens.
+    rng: fastrand::Rng,
+}
+
+impl Tokens {
+    pub(super) fn new(seed: u64, clients: usize) -> Self {
+        let rng = fastrand::Rng::with_seed(!seed);
+        Self { carried: VecDeque::new(), continues: vec![None; clients], rng }
+    }
 }
 
 impl World {
@@ -24,7 +43,7 @@ impl World {
         if !self.clients[client].session.is_free() {
             return;
         }
-        match self.token_rng.u8(..4) {
+        match self.tokens.rng.u8(..4) {
             0 => self.leave_token(client),
             1 => self.continue_token(client),
             _ => {}
@@ -39,18 +58,18 @@ impl World {
         let since = self.clients[client].session.stands_for(self.now);
         let Some(position) = sampled.position_since(since) else { return };
         let token = CausalToken::new("sim".to_owned(), sampled.incarnation, position);
-        if self.carried.len() == KEPT {
-            self.carried.remove(0);
+        if self.tokens.carried.len() == KEPT {
+            self.tokens.carried.pop_front();
         }
-        self.carried.push(Carried { token, record });
+        self.tokens.carried.push_back(Carried { token, record });
     }
 
     fn continue_token(&mut self, client: usize) {
-        if self.carried.is_empty() {
+        if self.tokens.carried.is_empty() {
             return;
         }
-        let index = self.token_rng.usize(..self.carried.len());
-        let Carried { token, record } = &self.carried[index];
+        let index = self.tokens.rng.usize(..self.tokens.carried.len());
+        let Carried { token, record } = &self.tokens.carried[index];
         let judged = judge(token, &self.published, self.now);
         let (record, timeline) = (*record, token.timeline());
         let Some(Judgement::Holds { required }) = judged else { return };
@@ -61,6 +80,6 @@ impl World {
             self.judge.see(self.now, &Seen::ReadOwn { client, visible });
         }
         self.clients[client].session.require(required);
-        self.continues[client] = Some(record);
+        self.tokens.continues[client] = Some(record);
     }
 }

@@ -172,6 +172,6 @@ impl World {
         me.began_on = None;
         me.pending.clear();
         self.own[client] = None;
-        self.continues[client] = None;
+        self.tokens.continues[client] = None;
     }
 }

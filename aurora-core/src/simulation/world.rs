@@ -12,7 +12,7 @@ use super::network::{Names, Path};
 use super::queue::{Event, Queue};
 use super::server::Server;
 use super::swarm::{Kind, Swarm};
-use super::tokens::Carried;
+use super::tokens::Tokens;
 use super::trace::Trace;
 use super::wire::{Back, Connection, ConnectionId, Notes, Owner, Wire};
 use super::workload::Statements;
@@ -77,11 +77,7 @@ pub(super) struct World {
     pub(super) clients: Vec<Client>,
     /// What each session has last seen acknowledged.
     pub(super) own: Vec<Option<(RecordId, usize)>>,
-    /// The last record of the session that each one continues by a token.
-    pub(super) continues: Vec<Option<(RecordId, usize)>>,
-    pub(super) carried: Vec<Carried>,
-    /// Chances of their own, so that a seed lives as it did without tokens.
-    pub(super) token_rng: fastrand::Rng,
+    pub(super) tokens: Tokens,
     /// Everything acknowledged, with the moment.
     pub(super) known: Vec<(Instant, RecordId, usize)>,
     /// Our process stands still until then.
@@ -95,7 +91,7 @@ pub(super) struct World {
     pub(super) is_ending: bool,
     /// The runs of servers so far: no two have the same number.
     pub(super) runs: u64,
-    tokens: u64,
+    steps: u64,
     start: Instant,
 }
 
@@ -105,8 +101,7 @@ impl World {
         let mut rng = fastrand::Rng::with_seed(seed);
         let swarm = Swarm::new(&mut rng);
         let config = setup::config(&swarm);
-        let settings = crate::driver::settings(&config);
-        let engine = Engine::new(settings, config.addresses(), rng.u64(..), start);
+        let engine = setup::engine(&config, rng.u64(..), start);
         let published = engine.topology();
         let count = swarm.servers;
         let path = Path { to_cut: false, back_cut: false, delay: swarm.latency };
@@ -144,9 +139,7 @@ impl World {
             statements: Statements::default(),
             clients: (0..swarm.clients).map(|_| setup::client(start)).collect(),
             own: vec![None; swarm.clients],
-            continues: vec![None; swarm.clients],
-            carried: Vec::new(),
-            token_rng: fastrand::Rng::with_seed(!seed),
+            tokens: Tokens::new(seed, swarm.clients),
             known: Vec::new(),
             frozen_until: start,
             trace: Trace::new(start, traced),
@@ -156,7 +149,7 @@ impl World {
             is_healing: false,
             is_ending: false,
             runs: 100,
-            tokens: 0,
+            steps: 0,
             start,
             rng,
             swarm,
@@ -254,8 +247,8 @@ impl World {
     }
 
     pub(super) fn token(&mut self) -> u64 {
-        self.tokens += 1;
-        self.tokens
+        self.steps += 1;
+        self.steps
     }
 
     /// Half to one and a half of a duration.

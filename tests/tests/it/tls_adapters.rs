@@ -81,9 +81,9 @@ impl Certificates {
         let expected = path("pem");
         // A new session sees what new sessions are shown.
         eventually("the certificate is shown", || {
-            let asked = kit.superuser(0).and_then(|mut client| {
+            let asked = kit.superuser(0).map(|mut client| {
                 let sql = "SELECT current_setting('ssl_cert_file'), current_setting('ssl')";
-                Ok(client.query_one(sql, &[]).unwrap())
+                client.query_one(sql, &[]).unwrap()
             });
             asked
                 .is_ok_and(|row| row.get::<_, &str>(0) == expected && row.get::<_, &str>(1) == "on")
