@@ -79,8 +79,9 @@ impl Classification {
     }
 
     /// Whether running the text twice certainly does no more than running it once, so that it may
-    /// be run again after a connection was lost. `false` for everything but reads, and for reads
-    /// that call a function which neither the server's list nor [`Rules::read_functions`] knows.
+    /// be run again after a connection was lost. `true` for reads, unless they call a function which
+    /// neither the server's list nor [`Rules::read_functions`](super::Rules::read_functions) knows,
+    /// and for what goes to the writer for its locks or its position in the log only.
     #[must_use]
     pub fn rerunnable(&self) -> bool {
         self.rerunnable

@@ -38,6 +38,11 @@ impl Part {
         Self { certain: true, ..Self::new(Verdict::Lock, reason) }
     }
 
+    /// Takes a lock beyond a read's, and only reads: harmless wherever it runs, and however often.
+    pub(crate) const fn read_lock(reason: &'static str) -> Self {
+        Self { rerunnable: true, ..Self::new(Verdict::Lock, reason) }
+    }
+
     /// Depends on its session, or changes it.
     pub(crate) const fn session(reason: &'static str) -> Self {
         Self::new(Verdict::Session, reason)

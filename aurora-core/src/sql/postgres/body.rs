@@ -27,37 +27,12 @@ pub(crate) struct Findings {
 /// `routine`: the statement is `CREATE FUNCTION` or `CREATE PROCEDURE`, whose `BEGIN ATOMIC … END`
 /// body contains semicolons. `psql` finds the end of such a body in the same way.
 pub(crate) fn walk(cursor: &mut Cursor<'_>, rules: &Rules, routine: bool) -> Findings {
-    let mut walk =
-        Walk { part: Part::read("a query"), depth: 0, with_list: 0, blocks: 0, field: false };
-    loop {
-        match cursor.current().kind {
-            Kind::End => return walk.finish(),
-            Kind::Bad => return Findings { part: walk.part, malformed: true },
-            Kind::Semicolon if walk.depth == 0 && walk.blocks == 0 => return walk.finish(),
-            Kind::Open => walk.depth += 1,
-            Kind::Close if walk.depth == 0 => {
-                return Findings { part: walk.part, malformed: true };
-            }
-            Kind::Close => walk.close(),
-            Kind::Word => {
-                if routine && walk.depth == 0 {
-                    walk.block(cursor);
-                }
-                walk.word(cursor, rules);
-            }
-            Kind::Quoted => walk.name(cursor, rules),
-            Kind::Dot => walk.dot(cursor),
-            Kind::Escaped => walk.add(Part::doubtful("an identifier with Unicode escapes")),
-            Kind::Cast
-            | Kind::Comma
-            | Kind::Number
-            | Kind::Other
-            | Kind::Param
-            | Kind::Semicolon
-            | Kind::Text => {}
-        }
-        cursor.advance();
-    }
+    Walk::new(true).run(cursor, rules, routine)
+}
+
+/// As [`walk`], of a query that is planned only: what its functions do does not matter.
+pub(crate) fn walk_plan(cursor: &mut Cursor<'_>, rules: &Rules) -> Findings {
+    Walk::new(false).run(cursor, rules, false)
 }
 
 struct Walk {
@@ -69,9 +44,48 @@ struct Walk {
     blocks: usize,
     /// The walk is in a path of fields that begins at an expression: `(a).b.c`, `a[1].b`, `$1.b`.
     field: bool,
+    /// Whether functions are called, and so matter.
+    calls: bool,
 }
 
 impl Walk {
+    fn new(calls: bool) -> Self {
+        let part = Part::read("a query");
+        Self { part, depth: 0, with_list: 0, blocks: 0, field: false, calls }
+    }
+
+    fn run(mut self, cursor: &mut Cursor<'_>, rules: &Rules, routine: bool) -> Findings {
+        loop {
+            match cursor.current().kind {
+                Kind::End => return self.finish(),
+                Kind::Bad => return Findings { part: self.part, malformed: true },
+                Kind::Semicolon if self.depth == 0 && self.blocks == 0 => return self.finish(),
+                Kind::Open => self.depth += 1,
+                Kind::Close if self.depth == 0 => {
+                    return Findings { part: self.part, malformed: true };
+                }
+                Kind::Close => self.close(),
+                Kind::Word => {
+                    if routine && self.depth == 0 {
+                        self.block(cursor);
+                    }
+                    self.word(cursor, rules);
+                }
+                Kind::Quoted => self.name(cursor, rules),
+                Kind::Dot => self.dot(cursor),
+                Kind::Escaped => self.add(Part::doubtful("an identifier with Unicode escapes")),
+                Kind::Cast
+                | Kind::Comma
+                | Kind::Number
+                | Kind::Other
+                | Kind::Param
+                | Kind::Semicolon
+                | Kind::Text => {}
+            }
+            cursor.advance();
+        }
+    }
+
     fn add(&mut self, part: Part) {
         self.part = self.part.and(part);
     }
@@ -117,6 +131,9 @@ impl Walk {
                 self.with_list &= !self.with_bit();
             }
             (6, Some(b'i' | b'u' | b'd')) | (5, Some(b'm')) => self.data_modifying(cursor),
+            (12, Some(b'p')) if word.is("pg_sequences") => {
+                self.add(Part::read_lock("the view pg_sequences locks sequences"));
+            }
             _ => {}
         }
         self.name(cursor, rules);
@@ -189,6 +206,9 @@ impl Walk {
     }
 
     fn call(&mut self, qualifier: Option<&Token<'_>>, cursor: &Cursor<'_>, rules: &Rules) {
+        if !self.calls {
+            return;
+        }
         match functions::look_up(qualifier, cursor.current(), rules) {
             Known::Reads => {}
             Known::Has(part) => self.add(part),

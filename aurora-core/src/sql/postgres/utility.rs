@@ -1,11 +1,12 @@
 //! The other commands: settings, cursors, prepared statements, `COPY`, `EXPLAIN`, `CREATE`.
 
-use super::body::{self, is_temporary_schema};
+use super::body::{self, Findings, is_temporary_schema};
 use super::cursor::Cursor;
 use super::lexer::{Kind, Token};
 use super::statement::{of, query, unknown};
 use super::transaction;
 use crate::sql::TransactionControl as Control;
+use crate::sql::Verdict;
 use crate::sql::effect::Step;
 use crate::sql::part::Part;
 use crate::sql::rules::Rules;
@@ -158,15 +159,37 @@ fn explain(cursor: &mut Cursor<'_>, rules: &Rules) -> (Part, Step) {
         }
         return super::statement::classify(cursor, rules);
     }
-    let plannable = ["select", "values", "table", "with", "insert", "update", "delete", "merge"];
-    let part = if current.kind == Kind::Open || current.is_any(&plannable) {
-        Part::read("EXPLAIN without ANALYZE only plans")
+    if current.is("declare") {
+        // Only its query is planned; no cursor is made.
+        while !cursor.at_end() && !cursor.current().is("for") {
+            cursor.advance();
+        }
+        cursor.accept(&["for"]);
+        cursor.begin_statement();
+    }
+    let current = cursor.current();
+    let queries = ["select", "values", "table", "with"];
+    let part = if current.kind == Kind::Open || current.is_any(&queries) {
+        return explain_plan(cursor, rules);
+    } else if current.is_any(&["insert", "update", "delete", "merge"]) {
+        Part::read_lock("EXPLAIN locks what its statement would")
     } else if current.is("execute") {
         Part::session("a prepared statement belongs to its session")
     } else {
         Part::doubtful("EXPLAIN of a statement that is no query")
     };
     (part, Step::Stay)
+}
+
+/// A plan of a query that is not executed: no function with effects is called, but the tables are
+/// locked as if it were.
+fn explain_plan(cursor: &mut Cursor<'_>, rules: &Rules) -> (Part, Step) {
+    let findings = body::walk_plan(cursor, rules);
+    let part = match findings.part.verdict {
+        Verdict::Read => Part::read("EXPLAIN without ANALYZE only plans"),
+        _ => Part::read_lock("EXPLAIN locks what its statement would"),
+    };
+    of(Findings { part, ..findings })
 }
 
 /// Steps over the options; says whether the statement is executed.

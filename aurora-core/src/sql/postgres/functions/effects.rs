@@ -1,20 +1,20 @@
 //! Functions with effects, functions that depend on their session, and functions refused during
 //! recovery: the data.
 //!
-//! Sources: every volatile function of `pg_proc` in PostgreSQL 15, and the others that a hot standby
-//! of that version was seen to refuse. The names of PostgreSQL 9.6 (`xlog`), of 16 to 18 and of
-//! extensions (`contrib`, Amazon Aurora, PostGIS, TimescaleDB, …) were not checked against a
-//! server. Functions of the server that are volatile but only read (`random`, `clock_timestamp`,
+//! Sources: every volatile function of `pg_proc` in PostgreSQL 15 (`volatile.txt` tells of each why it
+//! is where it is), and the others that a hot standby of that version was seen to refuse. The names
+//! of PostgreSQL 9.6 (`xlog`), of 16 to 18 and of
+//! extensions (Amazon Aurora, PostGIS, TimescaleDB, …) were not checked against a server. Functions of the server that are volatile but only read (`random`, `clock_timestamp`,
 //! `pg_sleep`, …) are in `reads.txt`.
 
 use super::Class::{
-    self, AdvisoryLock, Lock, Outside, RecoveryRefuses, Session, SessionOwned, SessionState,
-    SetConfig, Write,
+    self, AdvisoryLock, Lock, Outside, ReadLock, RecoveryRefuses, Session, SessionOwned,
+    SessionState, SetConfig, Write,
 };
 use crate::sql::index::Index;
 
 /// Name, class and reason; sorted by name, for readers.
-static FUNCTIONS: [(&str, Class, &str); 204] = [
+static FUNCTIONS: [(&str, Class, &str); 208] = [
     ("add_compression_policy", Write, "data definition of TimescaleDB"),
     ("add_continuous_aggregate_policy", Write, "data definition of TimescaleDB"),
     ("add_job", Write, "data definition of TimescaleDB"),
@@ -79,6 +79,7 @@ static FUNCTIONS: [(&str, Class, &str); 204] = [
     ("lo_create", Write, "it changes large objects"),
     ("lo_export", Outside, "it writes a file of the server"),
     ("lo_from_bytea", Write, "it changes large objects"),
+    ("lo_get", ReadLock, "it locks the table of large objects"),
     ("lo_import", Write, "it changes large objects"),
     ("lo_lseek", Session, "a large object descriptor belongs to its transaction"),
     ("lo_lseek64", Session, "a large object descriptor belongs to its transaction"),
@@ -216,7 +217,10 @@ static FUNCTIONS: [(&str, Class, &str); 204] = [
     ("pg_restore_relation_stats", Write, "it changes the catalogue"),
     ("pg_rotate_logfile", Outside, "it controls one instance"),
     ("pg_rotate_logfile_old", Outside, "it controls one instance"),
+    ("pg_sequence_last_value", ReadLock, "it locks the sequence"),
     ("pg_start_backup", SessionOwned, "a backup in progress belongs to its session"),
+    ("pg_stat_clear_snapshot", Session, "it acts on the statistics that the session keeps"),
+    ("pg_stat_force_next_flush", Session, "it acts on the statistics that the session keeps"),
     ("pg_stat_kcache_reset", Outside, "it resets statistics of one instance"),
     ("pg_stat_reset", Outside, "it resets statistics of one instance"),
     ("pg_stat_reset_backend_stats", Outside, "it resets statistics of one instance"),

@@ -33,6 +33,8 @@ pub(crate) enum Class {
     Lock,
     /// Effects outside the data of the database, or SQL text which is not examined.
     Outside,
+    /// A lock beyond a read's until the end of the transaction, though it only reads.
+    ReadLock,
     /// No effect, but refused during recovery.
     RecoveryRefuses,
     /// Depends on the session, and changes nothing that outlives the transaction.
@@ -53,6 +55,7 @@ impl Class {
             Self::AdvisoryLock => Part::session(reason).certain().leaving(),
             Self::Lock => Part::lock(reason),
             Self::Outside => Part::doubtful(reason),
+            Self::ReadLock => Part::read_lock(reason),
             Self::RecoveryRefuses => Part::write(reason).harmless(),
             Self::Session => Part::session(reason),
             Self::SessionState => Part::session(reason).leaving(),
@@ -164,5 +167,39 @@ impl Folded {
         if let Err(error) = std::str::from_utf8(&self.bytes[start..self.length]) {
             self.length = start + error.valid_up_to();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Known, Rules, look_up};
+    use crate::sql::Verdict;
+    use crate::sql::postgres::lexer::{Kind, Token};
+
+    #[test]
+    fn every_volatile_function_is_judged_as_its_table_says() {
+        let lines = include_str!("volatile.txt").lines().filter(|line| !line.starts_with('#'));
+        let mut count = 0;
+        for line in lines {
+            let columns: Vec<&str> = line.split(" | ").collect();
+            let [name, verdict, source] = columns[..] else { panic!("three columns: {line}") };
+            assert!(!source.is_empty(), "{line}");
+            let quoted = format!("\"{name}\"");
+            let token = Token { kind: Kind::Quoted, text: quoted.as_bytes() };
+            let found = match look_up(None, &token, &Rules::default()) {
+                Known::Reads => "read",
+                Known::Unknown => "internal",
+                Known::SetsConfig(_) => "session",
+                Known::Has(part) => match part.verdict {
+                    Verdict::Lock => "lock",
+                    Verdict::Session => "session",
+                    Verdict::Write => "write",
+                    Verdict::Read | Verdict::Transaction(_) => "wrong",
+                },
+            };
+            assert_eq!(found, verdict, "{line}");
+            count += 1;
+        }
+        assert!(count > 200, "the table is there");
     }
 }
