@@ -1,7 +1,7 @@
 //! One command that is run to its end.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write as _};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -85,6 +85,22 @@ impl Step {
     pub(crate) fn output(mut self) -> Result<Vec<u8>, StepError> {
         self.command.stderr(Stdio::inherit());
         let output: Output = self.command.output().map_err(|source| self.not_started(source))?;
+        if output.status.success() {
+            return Ok(output.stdout);
+        }
+        Err(StepError::Failed { command: self.to_string(), status: output.status })
+    }
+
+    /// Runs the command with this input and returns what it writes to standard output.
+    pub(crate) fn answer_to(mut self, input: Vec<u8>) -> Result<Vec<u8>, StepError> {
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = self.command.spawn().map_err(|source| self.not_started(source))?;
+        let pipe = child.stdin.take();
+        // Written beside: a program that answers while it reads would wait for us for ever.
+        let writer = thread::spawn(move || pipe.map(|mut pipe| pipe.write_all(&input)));
+        let output = child.wait_with_output().map_err(|source| self.not_started(source))?;
+        // A program that does not read to the end says so by its answers.
+        drop(writer.join());
         if output.status.success() {
             return Ok(output.stdout);
         }
