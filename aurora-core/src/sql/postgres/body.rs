@@ -7,6 +7,7 @@
 use super::cursor::Cursor;
 use super::functions::{self, Known};
 use super::lexer::{Kind, Token};
+use super::literal;
 use crate::sql::part::Part;
 use crate::sql::rules::Rules;
 
@@ -73,7 +74,7 @@ impl Walk {
                 }
                 Kind::Quoted => self.name(cursor, rules),
                 Kind::Dot => self.dot(cursor),
-                Kind::Escaped => self.add(Part::doubtful("an identifier with Unicode escapes")),
+                Kind::Escaped => self.escaped(cursor),
                 Kind::Cast
                 | Kind::Comma
                 | Kind::Number
@@ -181,6 +182,16 @@ impl Walk {
         }
     }
 
+    /// `U&"…"` may spell any name; only what is called or has a schema matters. As a label it is none.
+    fn escaped(&mut self, cursor: &Cursor<'_>) {
+        let (previous, next) = (cursor.previous(), cursor.next());
+        let qualifies = matches!(next.kind, Kind::Open | Kind::Dot) || next.is("uescape");
+        let of_path = previous.kind == Kind::Dot;
+        if !previous.is("as") && (qualifies || of_path) {
+            self.add(Part::doubtful("an identifier with Unicode escapes"));
+        }
+    }
+
     fn dot(&mut self, cursor: &Cursor<'_>) {
         let goes_on = cursor.previous().is_name();
         self.field = !goes_on || (self.field && cursor.before().kind == Kind::Dot);
@@ -214,6 +225,7 @@ impl Walk {
             Known::Has(part) => self.add(part),
             Known::SetsConfig(part) if last_argument_is_true(cursor) => self.add(part),
             Known::SetsConfig(part) => self.add(part.leaving()),
+            Known::Runs(runs, reason) => self.add(literal::examine(runs, reason, cursor, rules)),
             Known::Unknown if self.is_no_call(cursor) => {}
             Known::Unknown if rules.unknown_is_write() => {
                 self.add(Part::doubtful("it calls an unknown function"));

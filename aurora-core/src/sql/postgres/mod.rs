@@ -4,6 +4,7 @@ mod body;
 mod cursor;
 mod functions;
 mod lexer;
+mod literal;
 mod statement;
 mod transaction;
 mod utility;

@@ -167,6 +167,9 @@ fn explain(cursor: &mut Cursor<'_>, rules: &Rules) -> (Part, Step) {
         cursor.accept(&["for"]);
         cursor.begin_statement();
     }
+    if cursor.current().is("create") && !to_query(cursor) {
+        return (Part::doubtful("EXPLAIN of a statement that is no query"), Step::Stay);
+    }
     let current = cursor.current();
     let queries = ["select", "values", "table", "with"];
     let part = if current.kind == Kind::Open || current.is_any(&queries) {
@@ -179,6 +182,17 @@ fn explain(cursor: &mut Cursor<'_>, rules: &Rules) -> (Part, Step) {
         Part::doubtful("EXPLAIN of a statement that is no query")
     };
     (part, Step::Stay)
+}
+
+/// Moves to the query of `CREATE TABLE … AS`, `CREATE MATERIALIZED VIEW … AS`, of which only that is
+/// planned. `AS` is reserved and stands nowhere before.
+fn to_query(cursor: &mut Cursor<'_>) -> bool {
+    while !cursor.at_end() && !cursor.current().is("as") {
+        cursor.advance();
+    }
+    let found = cursor.accept(&["as"]);
+    cursor.begin_statement();
+    found
 }
 
 /// A plan of a query that is not executed: no function with effects is called, but the tables are

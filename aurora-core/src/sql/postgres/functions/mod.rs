@@ -4,6 +4,7 @@ mod effects;
 mod reads;
 
 use super::lexer::{Kind, Token};
+use super::literal::Runs;
 use crate::sql::index;
 use crate::sql::part::Part;
 use crate::sql::rules::Rules;
@@ -18,6 +19,8 @@ pub(crate) enum Known {
     Has(Part),
     /// It only reads, and may be run again.
     Reads,
+    /// It runs SQL text; the reason is for text that cannot be examined.
+    Runs(Runs, &'static str),
     /// `set_config`, whose last argument says whether it outlives the transaction.
     SetsConfig(Part),
     /// A function of the user, or of an extension we do not know.
@@ -41,6 +44,8 @@ pub(crate) enum Class {
     Session,
     /// Changes the session.
     SessionState,
+    /// It runs SQL text which is given as an argument.
+    Runs(Runs),
     /// See [`Known::SetsConfig`].
     SetConfig,
     /// Effects outside the data that belong to the session until it ends.
@@ -60,6 +65,7 @@ impl Class {
             Self::Session => Part::session(reason),
             Self::SessionState => Part::session(reason).leaving(),
             Self::SetConfig => return Known::SetsConfig(Part::session(reason)),
+            Self::Runs(runs) => return Known::Runs(runs, reason),
             Self::SessionOwned => Part::doubtful(reason).leaving(),
             Self::Write => Part::write(reason),
         })
@@ -190,6 +196,7 @@ mod tests {
                 Known::Reads => "read",
                 Known::Unknown => "internal",
                 Known::SetsConfig(_) => "session",
+                Known::Runs(..) => "write",
                 Known::Has(part) => match part.verdict {
                     Verdict::Lock => "lock",
                     Verdict::Session => "session",
