@@ -1,9 +1,9 @@
 //! Verdicts remembered per SQL text, in bounded memory.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::keyed_hash::KeyedHash;
 use super::{Classification, Rules, SqlDialect, classify};
 
 /// Shards with a lock each, so that threads rarely meet.
@@ -15,7 +15,7 @@ const LONGEST: usize = 4096;
 
 /// A bounded memory of classified statements, to be shared by all threads of a cluster handle.
 ///
-/// Texts are found by a hash with a random seed of this cache and then compared in full, so no text
+/// Texts are found by a hash with random keys of this cache and then compared in full, so no text
 /// can get another's verdict, and nobody can choose texts that displace each other. When a set of
 /// places is full, one that was not used lately is given away. Text longer than 4 KiB is not kept.
 ///
@@ -34,7 +34,7 @@ const LONGEST: usize = 4096;
 /// ```
 pub struct StatementCache {
     dialect: SqlDialect,
-    seed: RandomState,
+    hash: KeyedHash,
     shards: Box<[RwLock<Shard>]>,
 }
 
@@ -73,7 +73,7 @@ impl StatementCache {
         };
         Self {
             dialect,
-            seed: RandomState::new(),
+            hash: KeyedHash::new(),
             shards: (0..SHARDS).map(|_| RwLock::new(shard())).collect(),
         }
     }
@@ -84,7 +84,7 @@ impl StatementCache {
     /// the reason "a reader refused it".
     #[must_use]
     pub fn classify(&self, sql: &str, rules: &Rules) -> Classification {
-        let hash = self.seed.hash_one(sql);
+        let hash = self.hash.of(sql);
         let shard = self.read(hash);
         let refused = shard.is_refused(hash);
         let known = shard.find(hash, rules.fingerprint(), sql);
@@ -102,7 +102,7 @@ impl StatementCache {
     /// Remembers that a reader refused this text: it executed nothing there, and goes to the writer
     /// from now on. Works for a text of any length.
     pub fn remember_write(&self, sql: &str) {
-        let hash = self.seed.hash_one(sql);
+        let hash = self.hash.of(sql);
         self.write(hash).refuse(hash);
     }
 

@@ -32,6 +32,7 @@ mod classification;
 mod dialect;
 mod effect;
 mod index;
+mod keyed_hash;
 mod mysql;
 mod part;
 mod postgres;

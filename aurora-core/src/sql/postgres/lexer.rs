@@ -70,6 +70,8 @@ const IDENT_START: u8 = 2;
 const IDENT: u8 = 4;
 const OPERATOR: u8 = 8;
 const DIGIT: u8 = 16;
+/// White space, and what may begin a comment.
+const BLANK: u8 = 32;
 
 /// Character classes of `scan.l`: every byte of a non-ASCII character belongs to identifiers.
 static CLASS: [u8; 256] = {
@@ -77,12 +79,13 @@ static CLASS: [u8; 256] = {
     let mut i = 0;
     while i < 256 {
         table[i] = match i as u8 {
-            b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c => SPACE,
+            b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c => SPACE | BLANK,
+            b'-' | b'/' => OPERATOR | BLANK,
             b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80..=0xff => IDENT_START | IDENT,
             b'0'..=b'9' => IDENT | DIGIT,
             b'$' => IDENT,
-            b'~' | b'!' | b'@' | b'#' | b'^' | b'&' | b'|' | b'`' | b'?' | b'+' | b'-' | b'*'
-            | b'/' | b'%' | b'<' | b'>' | b'=' => OPERATOR,
+            b'~' | b'!' | b'@' | b'#' | b'^' | b'&' | b'|' | b'`' | b'?' | b'+' | b'*' | b'%'
+            | b'<' | b'>' | b'=' => OPERATOR,
             _ => 0,
         };
         i += 1;
@@ -136,7 +139,10 @@ impl<'a> Lexer<'a> {
 
     /// The position after all bytes of one class.
     fn span(&self, mut pos: usize, wanted: u8) -> usize {
-        while pos < self.sql.len() && class(self.sql[pos]) & wanted != 0 {
+        while let Some(&byte) = self.sql.get(pos) {
+            if class(byte) & wanted == 0 {
+                break;
+            }
             pos += 1;
         }
         pos
@@ -153,8 +159,16 @@ impl<'a> Lexer<'a> {
     /// Skips white space and comments; `false` if a comment has no end.
     fn skip_blank(&mut self) -> bool {
         loop {
-            self.pos = self.span(self.pos, SPACE);
-            match (self.at(self.pos), self.at(self.pos + 1)) {
+            let byte = self.at(self.pos);
+            // The quick way out; at the end of the text the byte is zero.
+            if class(byte) & BLANK == 0 {
+                return true;
+            }
+            if class(byte) & SPACE != 0 {
+                self.pos += 1;
+                continue;
+            }
+            match (byte, self.at(self.pos + 1)) {
                 (b'-', b'-') => self.pos = self.line_end(self.pos),
                 (b'/', b'*') => {
                     let Some(end) = self.comment_end() else { return false };
@@ -315,6 +329,9 @@ impl<'a> Lexer<'a> {
     /// An identifier, keyword, or a prefix letter with its string.
     fn word(&self, first: u8) -> (Kind, usize) {
         let pos = self.pos;
+        if !matches!(self.at(pos + 1), b'\'' | b'&') {
+            return (Kind::Word, self.span(pos + 1, IDENT));
+        }
         match (first | 0x20, self.at(pos + 1), self.at(pos + 2)) {
             (b'e', b'\'', _) => return self.escape_string(2),
             (b'b' | b'x', b'\'', _) => {
