@@ -72,6 +72,13 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Judge the classifier of SQL by what real servers make of their own regression suites
+    #[command(disable_help_flag = true)]
+    Corpus {
+        /// Options of the run; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// Run everything that has to pass: format, lints, tests on real clusters, examples, documents
     Test,
 }
@@ -82,6 +89,7 @@ fn main() -> ExitCode {
         Command::Compare { options } => program("aurora-compare", "the comparison", options),
         Command::Soak { options } => program("aurora-soak", "the soak test", options),
         Command::Freshness { options } => program("aurora-freshness", "the freshness run", options),
+        Command::Corpus { options } => program("aurora-corpus", "the corpus", options),
         Command::Mutate { filter } => mutate::run(&filter),
         Command::Faults(options) => faults::run(options),
         Command::Fuzz(options) => fuzz::run(&options),

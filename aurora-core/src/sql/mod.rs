@@ -6,6 +6,11 @@
 //! transaction. The scanner never fails and never guesses towards read: what is not certainly a
 //! read goes to the writer.
 //!
+//! It scans tokens once and builds no tree. On 50,000 statements of PostgreSQL's regression suites,
+//! tried on a real hot standby, none that must not be a read was called one, and 99 % of what the
+//! standby answers were; rules over the trees of `sqlparser` and of PostgreSQL's own parser get 362
+//! and 203 wrong, at forty times the cost and more (`docs/classifier.md` in the repository).
+//!
 //! What no text can tell: whether a function, view, operator or cast of the user writes (`t.f` may
 //! be the call `f(t)`, too). Functions which are not the server's own are taken as reads unless
 //! [`Rules`] say otherwise: a reader that refuses one is remembered with
