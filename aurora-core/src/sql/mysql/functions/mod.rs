@@ -1,0 +1,119 @@
+//! Which function is called, and what is known about it.
+
+mod effects;
+mod reads;
+
+use super::token::{Kind, Token};
+use crate::sql::index;
+use crate::sql::part::Part;
+use crate::sql::rules::Rules;
+
+/// The longest name that is looked up (`NAME_LEN` is 64 characters); it is no longer one we know.
+const NAME_LENGTH: usize = 64;
+
+/// What a function does.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Known {
+    /// It has an effect, or depends on where it runs.
+    Has(Part),
+    /// `LAST_INSERT_ID`, which an argument changes.
+    LastInsertId(Part),
+    /// It only reads, and may be run again.
+    Reads,
+    /// A function of the user, or of a plugin we do not know.
+    Unknown,
+}
+
+/// How the effects of a function are judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    /// Takes a lock of the session: on a reader it would exclude nobody else.
+    Lock,
+    /// Tells of such locks, or gives one back: of use only where they are.
+    Locked,
+    /// See [`Known::LastInsertId`].
+    LastInsertId,
+    /// Effects outside the data of the database.
+    Outside,
+    /// Depends on the session, and changes nothing.
+    Session,
+    /// Changes data.
+    Write,
+}
+
+impl Class {
+    fn known(self, reason: &'static str) -> Known {
+        Known::Has(match self {
+            Self::Lock => Part::session(reason).certain().leaving(),
+            Self::Locked => Part::session(reason).certain(),
+            Self::LastInsertId => return Known::LastInsertId(Part::session(reason)),
+            Self::Outside => Part::doubtful(reason),
+            Self::Session => Part::session(reason),
+            Self::Write => Part::write(reason),
+        })
+    }
+}
+
+/// Looks up `qualifier.name`. The application's own lists come first; a function with effects is
+/// recognised in any schema; one that only reads is believed only if it is the server's own.
+pub(super) fn look_up(qualifier: Option<&Token<'_>>, name: &Token<'_>, rules: &Rules) -> Known {
+    let mut buffer = Folded::new();
+    let schema = qualifier.map_or(0, |token| buffer.push(token));
+    if schema > 0 {
+        buffer.push_byte(b'.');
+    }
+    let start = buffer.length;
+    buffer.push(name);
+    let (full, own) = (buffer.all(), &buffer.all()[start..]);
+    match rules.listed(full, own) {
+        Some(true) => return Known::Has(Part::write("it calls a function listed as writing")),
+        Some(false) => return Known::Reads,
+        None => {}
+    }
+    let hash = index::hash(own);
+    if let Some((class, reason)) = effects::of_function(own, hash) {
+        return class.known(reason);
+    }
+    if qualifier.is_none() && reads::contains(own, hash) { Known::Reads } else { Known::Unknown }
+}
+
+/// One or two names in lower case, without allocation: names of functions have no case.
+struct Folded {
+    bytes: [u8; 2 * NAME_LENGTH + 1],
+    length: usize,
+}
+
+impl Folded {
+    fn new() -> Self {
+        Self { bytes: [0; 2 * NAME_LENGTH + 1], length: 0 }
+    }
+
+    fn all(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
+    fn push_byte(&mut self, byte: u8) {
+        if let Some(free) = self.bytes.get_mut(self.length) {
+            *free = byte;
+            self.length += 1;
+        }
+    }
+
+    /// Appends a name without its quotes, at most [`NAME_LENGTH`] bytes. Says how many.
+    fn push(&mut self, token: &Token<'_>) -> usize {
+        let start = self.length;
+        let quote = (token.kind == Kind::Quoted).then(|| token.text[0]);
+        let text = if quote.is_some() { &token.text[1..token.text.len() - 1] } else { token.text };
+        let mut bytes = text.iter().copied().peekable();
+        while let Some(byte) = bytes.next() {
+            if self.length - start == NAME_LENGTH {
+                break;
+            }
+            if Some(byte) == quote {
+                bytes.next_if_eq(&byte);
+            }
+            self.push_byte(byte.to_ascii_lowercase());
+        }
+        self.length - start
+    }
+}
