@@ -17,6 +17,8 @@ pub(super) const FILE: &str = "kit.cnf";
 ///   writer that hangs tries to tell it so.
 /// * `relay_log_recovery`: a killed reader fetches again what it had not applied.
 /// * `slave_net_timeout` (seconds): how long a reader waits for a writer that says nothing.
+/// * `binlog_format = ROW`: what a session does with temporary tables on a reader is not logged
+///   there, where it would take a number that the writer's next change needs.
 /// * `gtid_strict_mode`: two writers of one number make replication stop instead of guess.
 pub(super) const FIXED: &str = "[mariadbd]
 socket = kit.sock
@@ -29,6 +31,7 @@ innodb_buffer_pool_size = 16M
 innodb_log_file_size = 8M
 innodb_flush_log_at_trx_commit = 2
 log_bin = binlog
+binlog_format = ROW
 relay_log = relay
 log_slave_updates = ON
 sync_binlog = 0
