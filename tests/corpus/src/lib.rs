@@ -5,6 +5,7 @@
 //! refused, does it take locks, does it change the session or the transaction? What does must not
 //! be called a read; what does not should be.
 
+pub mod mysql;
 pub mod postgres;
 mod record;
 mod report;

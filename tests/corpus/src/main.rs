@@ -6,12 +6,17 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use aurora_core::sql::{Rules, SqlDialect, classify};
-use aurora_corpus::{Record, Report};
+use aurora_corpus::{Record, Report, mysql};
 use clap::Parser;
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask corpus", about = "Judge the classifier by what real servers do")]
 struct Options {
+    /// postgres or mysql
+    #[arg(long, default_value = "postgres", value_parser = ["postgres", "mysql"])]
+    dialect: String,
+    #[command(flatten)]
+    choice: mysql::Choice,
     /// A directory laid out as src/test/regress of PostgreSQL's source; without it the whole suite is
     /// fetched from Debian, with those of the contributed extensions
     #[arg(long)]
@@ -47,7 +52,14 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> std::io::Result<Report> {
     let begin = Instant::now();
     let report = match &options.judge {
-        Some(path) => judge_again(path)?,
+        Some(path) => judge_again(path, options.dialect())?,
+        None if options.dialect() == SqlDialect::MySql => {
+            let fetched = || mysql::fetch(&target()?.join("mariadb"));
+            let suite = options.suite.clone().map_or_else(fetched, Ok)?;
+            mysql::run(&suite, options.choice.clone().chooser(), |name| {
+                eprintln!("{:>6.1} s  {name}", begin.elapsed().as_secs_f64());
+            })?
+        }
         None => {
             let (suite, also) = suites(options)?;
             aurora_corpus::postgres::run(&suite, &also, |name| {
@@ -76,8 +88,21 @@ fn run(options: &Options) -> std::io::Result<Report> {
     Ok(report)
 }
 
-fn judge_again(path: &Path) -> std::io::Result<Report> {
-    let judge = |sql: &str| classify(SqlDialect::Postgres, sql, &Rules::default());
+impl Options {
+    fn dialect(&self) -> SqlDialect {
+        if self.dialect == "mysql" { SqlDialect::MySql } else { SqlDialect::Postgres }
+    }
+}
+
+/// Where suites are unpacked.
+fn target() -> std::io::Result<PathBuf> {
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    std::path::absolute(target.join("corpus"))
+}
+
+fn judge_again(path: &Path, dialect: SqlDialect) -> std::io::Result<Report> {
+    let judge = |sql: &str| classify(dialect, sql, &Rules::default());
     let mut records = Vec::new();
     for line in std::fs::read_to_string(path)?.lines() {
         let record = Record::from_json(&serde_json::from_str(line)?, judge);
@@ -92,9 +117,7 @@ fn suites(options: &Options) -> std::io::Result<(PathBuf, Vec<PathBuf>)> {
     if let Some(suite) = &options.suite {
         return Ok((suite.clone(), also));
     }
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    let source = aurora_corpus::postgres::fetch(&std::path::absolute(target.join("corpus"))?)?;
+    let source = aurora_corpus::postgres::fetch(&target()?)?;
     for entry in std::fs::read_dir(source.join("contrib"))? {
         also.push(entry?.path());
     }

@@ -1,0 +1,45 @@
+//! What an error of the server tells.
+
+use super::reader::Try;
+use crate::Truth;
+
+/// The numbers of MariaDB's `errmsg-utf8.txt`.
+pub(super) fn of_error(sql: &str, code: u16, words: &str, commands: &[String]) -> Try {
+    let why = format!("{code}: {words} {commands:?}");
+    let truth = match code {
+        // ER_OPTION_PREVENTS_STATEMENT for --read-only, ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION,
+        // ER_READ_ONLY_MODE
+        1290 if !words.contains("read-only") && !words.contains("read_only") => Truth::Unclear,
+        1290 | 1792 | 1836 if is_hidden(sql) => Truth::Hidden,
+        1290 | 1792 | 1836 => Truth::Refused,
+        // ER_UNKNOWN_STMT_HANDLER; of an XA transaction: ER_XAER_NOTA, ER_XAER_RMFAIL
+        1243 | 1397 | 1399 => Truth::NeedsSession,
+        1109 if words.ends_with("in HANDLER") => Truth::NeedsSession,
+        // ER_SP_DOES_NOT_EXIST
+        1305 if words.starts_with("SAVEPOINT") => Truth::NeedsSession,
+        _ => Truth::Unclear,
+    };
+    Try { truth, why }
+}
+
+/// Whether what the server refused is not in the text: a query (not one that names a sequence's
+/// function) is refused for what a function of the user or a view does.
+pub(super) fn is_hidden(sql: &str) -> bool {
+    let sql = sql.to_ascii_lowercase();
+    let word = sql.trim_start_matches(|c: char| !c.is_alphabetic());
+    let query = ["select", "with", "values", "do", "show", "explain", "analyze"]
+        .iter()
+        .any(|command| word.starts_with(command));
+    let visible = [
+        "nextval",
+        "setval",
+        "next value",
+        "insert",
+        "update",
+        "delete",
+        "replace",
+        "into",
+        "lastval",
+    ];
+    query && !visible.iter().any(|word| sql.contains(word))
+}
