@@ -116,6 +116,29 @@ impl Cluster {
         Self::connect_with(config, policy).await
     }
 
+    /// Like [`Cluster::connect`], with the configuration of the environment:
+    /// [`Config::from_env`].
+    ///
+    /// # Errors
+    ///
+    /// See [`Config::from_env`] and [`Cluster::connect`].
+    ///
+    /// # Cancel safety
+    ///
+    /// See [`Cluster::connect`].
+    pub async fn from_env() -> Result<Self, Error> {
+        Self::connect(Config::from_env()?).await
+    }
+
+    /// Like [`Cluster::from_env`], on the calling thread and without an async runtime.
+    ///
+    /// # Errors
+    ///
+    /// See [`Cluster::from_env`].
+    pub fn from_env_blocking() -> Result<Self, Error> {
+        Self::connect_blocking(Config::from_env()?)
+    }
+
     /// Like [`Cluster::connect`], with a selection strategy of one's own instead of the configured
     /// `policy`.
     ///
