@@ -6,6 +6,7 @@ pub mod asynchronous;
 #[cfg(feature = "postgres")]
 mod connection;
 mod errors;
+#[cfg(feature = "postgres")]
 mod fresh;
 mod instrument;
 mod intent;

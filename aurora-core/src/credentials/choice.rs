@@ -7,6 +7,10 @@ use crate::config::AuthMethod;
 
 /// What the options say.
 #[derive(Debug)]
+#[cfg_attr(
+    not(feature = "secrets-manager"),
+    expect(dead_code, reason = "some of it is said to AWS Secrets Manager alone")
+)]
 pub(crate) struct Choice<'a> {
     pub(crate) method: AuthMethod,
     pub(crate) secret: Option<&'a str>,
