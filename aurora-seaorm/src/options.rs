@@ -84,7 +84,7 @@ mod tests {
     fn the_configuration_is_handed_over_whole() {
         let config = config("sslmode=require&application_name=web&options=-c%20geqo%3Doff");
         let options = base(None, &config);
-        assert_eq!((options.get_username(), options.get_database()), ("app", Some("shop")));
+        assert_eq!(options.get_database(), Some("shop"));
         assert_eq!(options.get_application_name(), Some("web"));
         assert_eq!(options.get_options(), Some("-c geqo=off"));
         assert!(matches!(options.get_ssl_mode(), PgSslMode::Require));

@@ -52,9 +52,9 @@ impl World {
 
     /// The token is there once the writer was sampled after the session's last write.
     fn leave_token(&mut self, client: usize) {
-        let (Some(record), Some(sampled)) = (self.own[client], &self.published.sampled) else {
-            return;
-        };
+        // What an asynchronous failover took away before, a token cannot bring back.
+        let own = self.own[client].filter(|own| self.still_there(self.known_writer(), *own));
+        let (Some(record), Some(sampled)) = (own, &self.published.sampled) else { return };
         let since = self.clients[client].session.stands_for(self.now);
         let Some(position) = sampled.position_since(since) else { return };
         let token = CausalToken::new("sim".to_owned(), sampled.incarnation, position);

@@ -28,6 +28,7 @@ fn a_type_is_looked_up_on_a_reader_and_forgotten_at_check_in() {
     });
     assert_eq!(places, [0, 1], "it is asked once");
     session.batch_execute("DROP TABLE days; DROP TYPE mood").unwrap();
+    caught_up(&stand.kit);
     session.reset();
     let now = session.on_writer(|session| Ok::<_, ()>(number_of_mood(session)));
     assert_eq!(now, Ok(None), "a type that is gone");
