@@ -137,7 +137,10 @@ pub(crate) fn settings(config: &Config) -> Settings {
         silence: config.probe_timeout(),
         slow_start: config.slow_start(),
         instance_host_pattern: config.instance_host_pattern().cloned(),
-        default_port: config.addresses().first().map_or(5432, crate::config::Address::port),
+        default_port: {
+            let default = config.family().default_port();
+            config.addresses().first().map_or(default, crate::config::Address::port)
+        },
     }
 }
 

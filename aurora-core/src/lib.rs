@@ -51,7 +51,7 @@ pub mod transaction;
 
 pub use cluster::{Cluster, Deadline, InstanceHandle, Turn};
 pub use config::{
-    Address, AuthMethod, Config, ConfigBuilder, DialectChoice, Freshness, PolicyKind,
+    Address, AuthMethod, Config, ConfigBuilder, DialectChoice, Family, Freshness, PolicyKind,
     RootCertificates, Secret, TlsMode, UnknownFunctions,
 };
 #[cfg(feature = "iam")]

@@ -26,7 +26,7 @@ pub use self::instance::InstanceHandle;
 use self::roots::RootsFile;
 pub use self::turn::Turn;
 use crate::background::Background;
-use crate::config::{Address, Config, UnknownFunctions};
+use crate::config::{Address, Config, Family, UnknownFunctions};
 use crate::credentials::Keyring;
 use crate::driver::{self, Command, Shared};
 use crate::error::{Error, ErrorKind};
@@ -203,6 +203,10 @@ impl Cluster {
         let engine = driver::engine(&config, now);
         let (commands, receiver) = mpsc::unbounded_channel();
         let deadline = now + config.connect_timeout() + config.probe_timeout();
+        let language = match config.family() {
+            Family::Postgres => SqlDialect::Postgres,
+            Family::MySql => SqlDialect::MySql,
+        };
         let rules = Rules::default()
             .unknown_functions_write(config.unknown_functions() == UnknownFunctions::Write)
             .read_functions(config.read_functions())
@@ -213,7 +217,7 @@ impl Cluster {
         let cluster = Self(Arc::new(Inner {
             shared,
             policy,
-            statements: StatementCache::new(SqlDialect::Postgres, CACHED_STATEMENTS),
+            statements: StatementCache::new(language, CACHED_STATEMENTS),
             rules,
             tls,
             keyring,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::address::Address;
+use super::choices::Family;
 use super::options::{OPTIONS, Settings};
 use super::problems::Problems;
 use super::secret::Secret;
@@ -33,6 +34,7 @@ use crate::names::Resolve;
 #[derive(Clone, Default)]
 #[must_use]
 pub struct ConfigBuilder {
+    pub(super) family: Family,
     /// `Some` of nothing: addresses were given and all were wrong, which is already a problem.
     pub(super) addresses: Option<Vec<Address>>,
     pub(super) user: Option<String>,
@@ -75,6 +77,12 @@ impl ConfigBuilder {
 
     fn variables(mut self, variables: impl Iterator<Item = (String, Option<String>)>) -> Self {
         env::apply(&mut self, &variables.collect());
+        self
+    }
+
+    /// Which protocol the servers speak. Default: PostgreSQL's; a URL says it by its scheme.
+    pub fn family(mut self, family: Family) -> Self {
+        self.family = family;
         self
     }
 
@@ -140,11 +148,12 @@ impl ConfigBuilder {
         let values = self.settings.resolve(&addresses);
         validate::source(&mut self, &values);
         validate::parts(&mut self);
-        validate::options(&self.settings, &values, &mut self.problems);
+        validate::options(self.family, &self.settings, &values, &mut self.problems);
         if !self.problems.is_empty() {
             return Err(self.problems.into_error());
         }
         Ok(Config(Arc::new(Inner {
+            family: self.family,
             addresses,
             user: self.user.unwrap_or_default(),
             password: self.password,
@@ -166,6 +175,7 @@ impl fmt::Debug for ConfigBuilder {
             .map(|option| option.name)
             .collect();
         f.debug_struct("ConfigBuilder")
+            .field("family", &self.family)
             .field("addresses", &self.addresses)
             .field("user", &self.user)
             .field("password", &self.password)

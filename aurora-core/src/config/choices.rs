@@ -61,18 +61,74 @@ impl From<PathBuf> for RootCertificates {
     }
 }
 
+/// Which protocol the servers speak. The scheme of the URL says it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Family {
+    /// PostgreSQL and what is made of it: `postgres://`, `postgresql://`.
+    #[default]
+    Postgres,
+    /// MySQL, MariaDB and what is made of them: `mysql://`, `mariadb://`.
+    MySql,
+}
+
+impl Family {
+    /// The family of a URL with this scheme.
+    pub(super) fn of_scheme(scheme: &str) -> Option<Self> {
+        match scheme {
+            "postgres" | "postgresql" => Some(Self::Postgres),
+            "mysql" | "mariadb" => Some(Self::MySql),
+            _ => None,
+        }
+    }
+
+    /// The scheme of its URLs.
+    pub(super) fn scheme(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::MySql => "mysql",
+        }
+    }
+
+    /// The port its servers listen at unless told otherwise, as IANA assigned it.
+    #[must_use]
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Postgres => 5432,
+            Self::MySql => 3306,
+        }
+    }
+}
+
 /// Which kind of server the cluster consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DialectChoice {
+    /// Amazon Aurora MySQL: the servers know the topology.
+    AuroraMySql,
     /// Ask the server.
     Auto,
     /// Amazon Aurora PostgreSQL: the servers know the topology.
     AuroraPostgres,
+    /// MariaDB with GTID replication: the URL lists the instances.
+    MariaDb,
+    /// MySQL with replication: the URL lists the instances.
+    MySql,
     /// PostgreSQL with streaming replication: the URL lists the instances.
     Postgres,
     /// One server without replication, or a proxy that hides its instances.
     Single,
+}
+
+impl DialectChoice {
+    /// The family of its servers; none where it may be any.
+    pub(super) fn family(self) -> Option<Family> {
+        match self {
+            Self::AuroraMySql | Self::MariaDb | Self::MySql => Some(Family::MySql),
+            Self::AuroraPostgres | Self::Postgres => Some(Family::Postgres),
+            Self::Auto | Self::Single => None,
+        }
+    }
 }
 
 /// How recent the data must be that a read sees.

@@ -24,7 +24,8 @@ pub use address::Address;
 pub(crate) use address::{host_problem, parse_port};
 pub use builder::ConfigBuilder;
 pub use choices::{
-    AuthMethod, DialectChoice, Freshness, PolicyKind, RootCertificates, TlsMode, UnknownFunctions,
+    AuthMethod, DialectChoice, Family, Freshness, PolicyKind, RootCertificates, TlsMode,
+    UnknownFunctions,
 };
 pub use secret::Secret;
 
@@ -40,7 +41,8 @@ use options::{OPTIONS, Settings, Values};
 ///
 /// A URL is written `postgres://user:password@host:port,host:port/database?option=value`. What
 /// stands in it is percent-encoded, an IPv6 address is put in brackets, and the port is 5432
-/// where there is none. Durations have a unit: `500ms`, `2s`, `1m`, `1h`.
+/// where there is none. For MySQL and MariaDB it begins with `mysql://` or `mariadb://`, and the
+/// port is 3306. Durations have a unit: `500ms`, `2s`, `1m`, `1h`.
 ///
 /// # Options
 ///
@@ -65,6 +67,7 @@ use options::{OPTIONS, Settings, Values};
 pub struct Config(Arc<Inner>);
 
 struct Inner {
+    family: Family,
     addresses: Vec<Address>,
     user: String,
     password: Option<Secret>,
@@ -98,6 +101,12 @@ impl Config {
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration), listing every problem.
     pub fn from_env() -> Result<Self, Error> {
         Self::builder().env().build()
+    }
+
+    /// Which protocol the servers speak.
+    #[must_use]
+    pub fn family(&self) -> Family {
+        self.0.family
     }
 
     /// The addresses to start from, in the order they were given; never empty.
@@ -151,7 +160,8 @@ impl Config {
         let addresses: Vec<String> = inner.addresses.iter().map(Address::to_string).collect();
         let at = if inner.user.is_empty() { "" } else { "@" };
         let mut url = format!(
-            "postgres://{}{password}{at}{}/{}",
+            "{}://{}{password}{at}{}/{}",
+            inner.family.scheme(),
             encode(&inner.user),
             addresses.join(","),
             encode(&inner.database)
@@ -189,6 +199,7 @@ impl fmt::Debug for Config {
         let inner = &self.0;
         let mut debug = f.debug_struct("Config");
         debug
+            .field("family", &inner.family)
             .field("addresses", &inner.addresses)
             .field("user", &inner.user)
             .field("password", &inner.password)

@@ -69,12 +69,13 @@ options! {
     /// Default: `none`, where AWS says.
     (optional String) aws_endpoint_url: Option<String> = |_, _| None;
 
-    /// The name every connection gives itself, as `pg_stat_activity` shows it.
+    /// The name every connection gives itself, as `pg_stat_activity` shows it, or the attribute
+    /// `program_name` of MySQL.
     /// Default: `aurora`.
     (text) application_name: String = |_, _| "aurora".to_owned();
 
     /// Parameters every session starts with, in libpq's form `-c name=value`; they are handed to
-    /// the server as they are.
+    /// the server as they are. PostgreSQL only.
     /// Default: none.
     (text) options: String = |_, _| String::new();
 

@@ -9,13 +9,13 @@ use percent_encoding::percent_decode_str;
 
 use super::address::Address;
 use super::builder::ConfigBuilder;
+use super::choices::Family;
 use super::libpq;
 use super::secret::Secret;
 use super::table::OptionSpec;
 use super::value::quoted;
 
-/// The port IANA assigned to PostgreSQL.
-const DEFAULT_PORT: u16 = 5432;
+const SCHEMES: &str = "supported are `postgres://`, `postgresql://`, `mysql://` and `mariadb://`";
 
 /// What may stand before the name of an option of ours.
 pub(super) const PREFIX: &str = "aurora.";
@@ -25,7 +25,10 @@ const FORM: &str = "write postgres://user:password@host:port/database?option=val
 /// Takes over what the URL says; `source` names it in the problems.
 pub(super) fn apply(builder: &mut ConfigBuilder, url: &str, source: &str) {
     let rest = match after_scheme(url) {
-        Ok(rest) => rest,
+        Ok((family, rest)) => {
+            builder.family = family;
+            rest
+        }
         Err((what, remedy)) => {
             builder.problems.add(format!("{source} {what}"), remedy);
             builder.url_is_unusable = true;
@@ -64,22 +67,21 @@ pub(super) fn apply(builder: &mut ConfigBuilder, url: &str, source: &str) {
     }
 }
 
-fn after_scheme(url: &str) -> Result<&str, (String, &'static str)> {
+fn after_scheme(url: &str) -> Result<(Family, &str), (String, &'static str)> {
     let Some((scheme, rest)) = url.split_once("://") else {
         return Err(("has no scheme".to_owned(), FORM));
     };
-    match scheme.to_ascii_lowercase().as_str() {
-        "postgres" | "postgresql" => Ok(rest),
-        // Quoted only if known: a scheme that is none may be anything.
-        known @ ("mysql" | "mariadb" | "sqlite" | "mssql" | "jdbc:postgresql") => Err((
-            format!("has the scheme `{known}`"),
-            "supported are `postgres://` and `postgresql://`",
-        )),
-        _ => Err((
-            "has a scheme that is not supported".to_owned(),
-            "supported are `postgres://` and `postgresql://`",
-        )),
+    let scheme = scheme.to_ascii_lowercase();
+    if let Some(family) = Family::of_scheme(&scheme) {
+        return Ok((family, rest));
     }
+    Err(match scheme.as_str() {
+        // Quoted only if known: a scheme that is none may be anything.
+        "sqlite" | "mssql" | "jdbc:postgresql" | "jdbc:mysql" => {
+            (format!("has the scheme `{scheme}`"), SCHEMES)
+        }
+        _ => ("has a scheme that is not supported".to_owned(), SCHEMES),
+    })
 }
 
 fn take_login(builder: &mut ConfigBuilder, login: &str, source: &str) {
@@ -100,7 +102,7 @@ fn take_hosts(builder: &mut ConfigBuilder, hosts: &str, source: &str) -> bool {
     let mut are_right = true;
     let mut addresses = Vec::new();
     for (index, host) in hosts.split(',').enumerate() {
-        match Address::read(host, Some(DEFAULT_PORT)) {
+        match Address::read(host, Some(builder.family.default_port())) {
             Ok(address) if addresses.contains(&address) => builder
                 .problems
                 .add(format!("{source}, host {}", index + 1), "it is there twice; remove one"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::address::{Address, host_problem};
 use super::builder::ConfigBuilder;
-use super::choices::{Freshness, RootCertificates, TlsMode};
+use super::choices::{Family, Freshness, RootCertificates, TlsMode};
 use super::options::{Settings, Values};
 use super::problems::Problems;
 use super::value::{OptionValue, quoted};
@@ -99,7 +99,8 @@ fn nul(name: &str, problems: &mut Problems) {
 }
 
 /// Checks the options.
-pub(super) fn options(given: &Settings, values: &Values, problems: &mut Problems) {
+pub(super) fn options(family: Family, given: &Settings, values: &Values, problems: &mut Problems) {
+    fits(family, values, problems);
     tls(given, values, problems);
     durations(values, problems);
     if values.connect_rate == Some(0) {
@@ -113,6 +114,22 @@ pub(super) fn options(given: &Settings, values: &Values, problems: &mut Problems
         if text.contains('\0') {
             nul(name, problems);
         }
+    }
+}
+
+/// Checks that the options mean something to servers of the family.
+fn fits(family: Family, values: &Values, problems: &mut Problems) {
+    if values.dialect.family().is_some_and(|own| own != family) {
+        problems.add(
+            format!("dialect `{}` is not one of {}://", values.dialect.text(), family.scheme()),
+            "remove it, or write the scheme of those servers",
+        );
+    }
+    if family == Family::MySql && !values.options.is_empty() {
+        problems.add(
+            "`options` are parameters of PostgreSQL's sessions",
+            "remove it, and set variables of the session where connections are made",
+        );
     }
 }
 

@@ -54,7 +54,10 @@ words!(TlsMode {
 
 words!(DialectChoice {
     "auto" => Auto,
+    "aurora-mysql" => AuroraMySql,
     "aurora-postgres" => AuroraPostgres,
+    "mariadb" => MariaDb,
+    "mysql" => MySql,
     "postgres" => Postgres,
     "single" => Single,
 });

@@ -10,6 +10,11 @@ use super::Garbage;
 pub(crate) struct Answer {
     pub(crate) columns: Vec<String>,
     pub(crate) rows: Vec<Vec<Option<String>>>,
+    /// What further statements of the same text answered, in their order.
+    pub(crate) others: Vec<Self>,
+    /// Why the server stopped in the middle of the text: the statement after the last answer was
+    /// refused.
+    pub(crate) refusal: Option<String>,
 }
 
 /// One row of an [`Answer`].
@@ -62,6 +67,12 @@ impl<'a> Row<'a> {
         self.text(column)?.map(parse).transpose()
     }
 
+    /// A variable of MySQL that is on or off. One that says more than that is on.
+    pub(crate) fn switch(&self, column: &str) -> Result<bool, Garbage> {
+        let value = self.text(column)?.ok_or_else(|| unreadable(column, None))?;
+        Ok(value != "0" && !value.eq_ignore_ascii_case("off"))
+    }
+
     /// A number of milliseconds; a negative one (clocks differ) counts as none.
     pub(crate) fn millis(&self, column: &str) -> Result<Option<Duration>, Garbage> {
         let parse = |text: &str| match text.parse::<f64>() {
@@ -87,6 +98,7 @@ mod tests {
         let answer = Answer {
             columns: ["a", "b"].map(String::from).to_vec(),
             rows: vec![vec![Some("x".to_owned()), None]],
+            ..Answer::default()
         };
         let row = answer.only_row().unwrap();
         assert!(row.bool("a").is_err());
@@ -100,8 +112,11 @@ mod tests {
 
     #[test]
     fn negative_lag_is_none() {
-        let answer =
-            Answer { columns: vec!["lag".to_owned()], rows: vec![vec![Some("-3.5".to_owned())]] };
+        let answer = Answer {
+            columns: vec!["lag".to_owned()],
+            rows: vec![vec![Some("-3.5".to_owned())]],
+            ..Answer::default()
+        };
         assert_eq!(answer.first_row().unwrap().millis("lag"), Ok(Some(Duration::ZERO)));
     }
 }

@@ -130,7 +130,8 @@ mod tests {
             let opt = |text: Option<&str>| text.map(String::from);
             vec![own(name), own("s"), own(writable), opt(id), own(writer), opt(lag), opt(position)]
         };
-        Answer { columns: columns.map(String::from).to_vec(), rows: rows.iter().map(row).collect() }
+        let rows = rows.iter().map(row).collect();
+        Answer { columns: columns.map(String::from).to_vec(), rows, ..Answer::default() }
     }
 
     #[test]

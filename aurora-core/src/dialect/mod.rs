@@ -4,6 +4,8 @@
 
 mod answer;
 mod aurora_postgres;
+#[cfg(any(feature = "mysql", test))]
+pub(crate) mod mysql;
 mod postgres;
 mod sqlstate;
 
@@ -67,6 +69,10 @@ pub(crate) fn detect(choice: DialectChoice, answer: &Answer) -> Result<Box<dyn D
         DialectChoice::Auto => row.bool("aurora")?,
         DialectChoice::AuroraPostgres => true,
         DialectChoice::Postgres | DialectChoice::Single => false,
+        // The configuration has refused them.
+        DialectChoice::AuroraMySql | DialectChoice::MariaDb | DialectChoice::MySql => {
+            return Err(Garbage("the dialect is not one of PostgreSQL".to_owned()));
+        }
     };
     let identity = row.bool("control")?;
     if aurora {

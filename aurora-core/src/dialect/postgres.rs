@@ -166,6 +166,7 @@ mod tests {
         Answer {
             columns: columns.map(String::from).to_vec(),
             rows: rows.iter().map(texts).collect(),
+            ..Answer::default()
         }
     }
 

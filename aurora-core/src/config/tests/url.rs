@@ -10,6 +10,7 @@ const BAD: &str = include_str!("../../../tests/data/config_bad.txt");
 /// What `config` says about `name`, a part of the URL or an option.
 fn text(config: &Config, name: &str) -> String {
     match name {
+        "family" => config.family().scheme().to_owned(),
         "addresses" => {
             let addresses: Vec<String> =
                 config.addresses().iter().map(Address::to_string).collect();
@@ -61,7 +62,7 @@ fn every_shown_url_is_a_url_again() {
         let config = Config::from_url(url).unwrap_or_else(|error| panic!("{url}: {error}"));
         let shown = config.redacted_url().replace("[redacted]", "x");
         let again = Config::from_url(&shown).unwrap_or_else(|error| panic!("{shown}: {error}"));
-        for name in ["addresses", "user", "database"] {
+        for name in ["family", "addresses", "user", "database"] {
             assert_eq!(text(&config, name), text(&again, name), "{name} of {shown}");
         }
         for option in OPTIONS.iter().filter(|option| option.name != "options") {
