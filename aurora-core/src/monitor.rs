@@ -82,7 +82,7 @@ fn take_over(open: &mut Option<(Address, Session)>, moved: Result<Moved, JoinErr
     match moved {
         Ok((address, Ok(session))) => {
             // One that broke has to be told of first.
-            let replaces = open.as_ref().is_some_and(|(at, before)| {
+            let replaces = open.as_mut().is_some_and(|(at, before)| {
                 *at == address && !before.is_broken() && !before.is_same_server(&session)
             });
             if replaces {

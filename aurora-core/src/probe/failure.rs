@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Address;
+#[cfg(feature = "mysql")]
+use crate::dialect::mysql;
 use crate::dialect::{Garbage, classify_sqlstate, refuses_login};
 use crate::engine::{FailureKind, ProbeFailure};
 use crate::error::{Error, ErrorKind, Outcome};
@@ -17,11 +19,19 @@ pub(crate) struct Failure {
     is_certain: bool,
     /// The server did not let us in: another password may help.
     refuses_login: bool,
+    /// The server answered so to a statement; the connection is good.
+    is_statements: bool,
 }
 
 impl Failure {
     pub(crate) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), is_certain: false, refuses_login: false }
+        Self {
+            kind,
+            message: message.into(),
+            is_certain: false,
+            refuses_login: false,
+            is_statements: false,
+        }
     }
 
     pub(crate) fn silent(address: &Address, timeout: Duration) -> Self {
@@ -94,7 +104,7 @@ impl Failure {
     /// What is wrong with the topology, when it is the statement that the server could not
     /// execute: the connection is good, and something less may be asked.
     pub(super) fn fault_of_topology(&self) -> Option<String> {
-        let Self { kind, message, is_certain: _, refuses_login: _ } = self;
+        let Self { kind, message, .. } = self;
         match kind {
             FailureKind::Privilege => Some(format!(
                 "the topology may not be seen: {message}; GRANT EXECUTE on that function to the user of the URL"
@@ -109,6 +119,37 @@ impl Failure {
             | FailureKind::Tls
             | FailureKind::TooManyConnections => None,
         }
+    }
+
+    /// What a server of MySQL answered instead.
+    #[cfg(feature = "mysql")]
+    pub(super) fn of_mysql(number: u16, state: &str, message: &str) -> Self {
+        let (kind, _) = mysql::classify_errno(number, state, message);
+        let failure = Self::new(kind, format!("{message} ({number}, {state})"));
+        let is_statements = matches!(kind, FailureKind::Other | FailureKind::Privilege);
+        Self { refuses_login: mysql::refuses_login(number), is_statements, ..failure }
+    }
+
+    /// A failure of the socket, or of TLS on it.
+    #[cfg(feature = "mysql")]
+    pub(super) fn of_socket(error: &io::Error, doing: &str) -> Self {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        match inner {
+            Some(refused) => Self::new(FailureKind::Tls, refused_tls(refused)),
+            None => Self::from_io(error, doing),
+        }
+    }
+
+    /// Whether the connection is gone with it.
+    #[cfg(feature = "mysql")]
+    pub(super) fn ends_connection(&self) -> bool {
+        matches!(self.kind, FailureKind::Reset | FailureKind::NotReady)
+    }
+
+    /// Whether a live server would not execute a statement; the connection is good.
+    #[cfg(feature = "mysql")]
+    pub(super) fn is_refusal_of_statement(&self) -> bool {
+        self.is_statements
     }
 
     /// Whatever ended an established connection, the connection is gone.
@@ -168,6 +209,21 @@ impl From<tokio_postgres::Error> for Failure {
     }
 }
 
+/// What to say of a server without TLS where it must be.
+pub(super) const NO_TLS: &str =
+    "the server does not support TLS: enable it there, or set sslmode=prefer";
+
+/// What to say when TLS cannot be agreed on.
+fn refused_tls(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(why) => format!(
+            "the server's certificate is not accepted ({why}): set sslrootcert to the PEM file of its authority (Amazon RDS: `rds`), and connect by the name in the certificate"
+        ),
+        // The enum is open.
+        other => format!("TLS failed: {other}"),
+    }
+}
+
 /// What to say of a failure of TLS, if it is one.
 fn tls_message(
     error: &tokio_postgres::Error,
@@ -177,14 +233,9 @@ fn tls_message(
     let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     let refused = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match refused {
-        Some(rustls::Error::InvalidCertificate(why)) => Some(format!(
-            "the server's certificate is not accepted ({why}): set sslrootcert to the PEM file of its authority (Amazon RDS: `rds`), and connect by the name in the certificate"
-        )),
-        Some(other) => Some(format!("TLS failed: {other}")),
+        Some(refused) => Some(refused_tls(refused)),
         // The driver gives no kind for this one, only words.
-        None if cause.to_string().contains("does not support TLS") => Some(
-            "the server does not support TLS: enable it there, or set sslmode=prefer".to_owned(),
-        ),
+        None if cause.to_string().contains("does not support TLS") => Some(NO_TLS.to_owned()),
         None => error.to_string().contains("TLS handshake").then(|| format!("TLS failed: {cause}")),
     }
 }

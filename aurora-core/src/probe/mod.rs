@@ -1,23 +1,24 @@
 //! The monitor's own connections: one per instance, with a deadline on every step.
 
-mod connect;
 mod failure;
+mod link;
+#[cfg(feature = "mysql")]
+mod mysql;
+mod postgres;
 mod tls;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
-use tokio_postgres::SimpleQueryMessage;
-
-pub(crate) use self::connect::{settings, start};
 pub(crate) use self::failure::Failure;
+use self::link::Link;
+pub(crate) use self::postgres::{settings, start};
 pub(crate) use self::tls::{RDS_ROOTS, Tls};
 use crate::config::{Address, Config};
 use crate::credentials::Keyring;
-use crate::dialect::{self, Answer, Dialect};
-use crate::engine::{FailureKind, Members, Report};
+use crate::dialect::Dialect;
+use crate::engine::{Members, Report};
 use crate::names::Names;
 
 /// Where an address is remembered, this part of `connect_timeout` is waited for a fresh one: most
@@ -27,13 +28,11 @@ const LATE: u32 = 8;
 
 /// One open monitoring connection.
 pub(crate) struct Session {
-    client: tokio_postgres::Client,
+    link: Link,
     dialect: Box<dyn Dialect>,
     ip: IpAddr,
     /// Which server process it leads to, once it was asked.
     server: Option<Arc<str>>,
-    /// Ends when the connection does; its result says why.
-    connection: JoinHandle<Result<(), tokio_postgres::Error>>,
 }
 
 /// What monitors share: how to reach an instance.
@@ -50,6 +49,7 @@ pub(crate) struct Prober {
 
 impl Prober {
     pub(crate) fn new(config: Config, keyring: Arc<Keyring>) -> Result<Self, crate::Error> {
+        link::supports(config.family())?;
         let tls = Arc::new(Tls::new(config.sslmode(), config.sslrootcert())?);
         let names = Names::new(config.resolver(), config.connect_timeout() / LATE);
         #[cfg(test)]
@@ -87,11 +87,10 @@ impl Prober {
         let deadline = tokio::time::Instant::now() + timeout;
         let found = self.names.resolve(address.host(), timeout).await?;
         let open = async {
-            let (client, connection, ip) = self.log_in(address, found, deadline).await?;
-            let answer = ask(&client, dialect::DETECT_SQL).await?;
-            let dialect = dialect::detect(self.config.dialect(), &answer)?;
+            let (mut link, ip) = self.log_in(address, found, deadline).await?;
+            let dialect = link.detect(self.config.dialect()).await?;
             self.names.reached(address, ip);
-            Ok(Session { client, dialect, ip, server: None, connection })
+            Ok(Session { link, dialect, ip, server: None })
         };
         let opened = tokio::time::timeout_at(deadline, open).await;
         opened.unwrap_or_else(|_| Err(Failure::silent(address, timeout)))
@@ -103,12 +102,12 @@ impl Prober {
         address: &Address,
         found: Vec<IpAddr>,
         deadline: tokio::time::Instant,
-    ) -> Result<connect::Opened, Failure> {
+    ) -> Result<(Link, IpAddr), Failure> {
         loop {
             let login = self.keyring.login(address, deadline.into_std()).await;
             let login = login.map_err(|error| Failure::no_login(&error))?;
             let opened =
-                connect::connect(&self.config, &self.tls, address, &login, found.clone()).await;
+                Link::connect(&self.config, &self.tls, address, &login, found.clone()).await;
             match opened {
                 Ok(opened) => {
                     self.keyring.accepted(&login);
@@ -149,15 +148,15 @@ impl Session {
     }
 
     /// Asks for everything; where that fails because of the topology, for the instance itself.
-    async fn report(&self) -> Result<Report, Failure> {
-        let failure = match ask(&self.client, self.dialect.probe_sql()).await {
+    async fn report(&mut self) -> Result<Report, Failure> {
+        let failure = match self.link.ask(self.dialect.probe_sql()).await {
             Ok(answer) => return Ok(self.dialect.report(&answer)?),
             Err(failure) => failure,
         };
         let (Some(fault), Some(sql)) = (failure.fault_of_topology(), self.dialect.own_sql()) else {
             return Err(failure);
         };
-        let own = self.dialect.report(&ask(&self.client, sql).await?)?;
+        let own = self.dialect.report(&self.link.ask(sql).await?)?;
         Ok(Report { members: Members::Refused(fault.into()), ..own })
     }
 
@@ -177,40 +176,12 @@ impl Session {
     }
 
     /// Whether the connection has ended.
-    pub(crate) fn is_broken(&self) -> bool {
-        self.connection.is_finished()
+    pub(crate) fn is_broken(&mut self) -> bool {
+        self.link.is_broken()
     }
 
     /// Waits until the connection has ended, and says why.
     pub(crate) async fn closed(&mut self) -> Failure {
-        match (&mut self.connection).await {
-            Ok(Ok(())) => Failure::new(FailureKind::Reset, "the server closed the connection"),
-            Ok(Err(error)) => Failure::from(error).into_reset(),
-            Err(_) => Failure::new(FailureKind::Reset, "the connection task ended"),
-        }
+        self.link.closed().await
     }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.connection.abort();
-    }
-}
-
-async fn ask(client: &tokio_postgres::Client, sql: &str) -> Result<Answer, Failure> {
-    let mut answer = Answer::default();
-    for message in client.simple_query(sql).await? {
-        match message {
-            SimpleQueryMessage::RowDescription(columns) => {
-                answer.columns = columns.iter().map(|column| column.name().to_owned()).collect();
-            }
-            SimpleQueryMessage::Row(row) => {
-                let values = (0..row.len()).map(|index| row.get(index).map(str::to_owned));
-                answer.rows.push(values.collect());
-            }
-            // Command completions; the enum is open.
-            _ => {}
-        }
-    }
-    Ok(answer)
 }

@@ -20,6 +20,8 @@ use crate::error::{Error, ErrorKind};
 /// How connections are encrypted.
 pub(crate) struct Tls {
     connector: Option<MakeRustlsConnect>,
+    #[cfg(feature = "mysql")]
+    client: Option<Arc<ClientConfig>>,
 }
 
 impl Tls {
@@ -27,7 +29,7 @@ impl Tls {
         // Both providers may be in a user's program: never rely on the process-wide default.
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let checks = match mode {
-            TlsMode::Disable => return Ok(Self { connector: None }),
+            TlsMode::Disable => return Ok(Self::none()),
             // libpq: with a root file, `require` checks the authority as well.
             TlsMode::Require if matches!(roots, RootCertificates::File(_)) => Checks::Authority,
             TlsMode::Prefer | TlsMode::Require => Checks::Nothing,
@@ -47,7 +49,25 @@ impl Tls {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
-        Ok(Self { connector: Some(MakeRustlsConnect::new(config)) })
+        Ok(Self {
+            #[cfg(feature = "mysql")]
+            client: Some(Arc::new(config.clone())),
+            connector: Some(MakeRustlsConnect::new(config)),
+        })
+    }
+
+    fn none() -> Self {
+        Self {
+            connector: None,
+            #[cfg(feature = "mysql")]
+            client: None,
+        }
+    }
+
+    /// What a TLS connection is made with; none where none is to be made.
+    #[cfg(feature = "mysql")]
+    pub(super) fn client(&self) -> Option<Arc<ClientConfig>> {
+        self.client.clone()
     }
 
     pub(super) fn connector(&self) -> Option<MakeRustlsConnect> {

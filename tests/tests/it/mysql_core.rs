@@ -1,0 +1,4 @@
+//! The core's view of a MariaDB cluster.
+
+mod roles;
+mod stand;
