@@ -82,6 +82,7 @@ impl Dialect for AuroraPostgres {
             // All instances share the storage.
             stands_still: false,
             incarnation: None,
+            lineage: None,
             position: own.map(|row| row.u64("position")).transpose()?.flatten(),
             lag: own.map(|row| row.millis("lag_millis")).transpose()?.flatten(),
             members: members(answer),

@@ -91,6 +91,7 @@ impl Dialect for Postgres {
             accepts_writes: own.bool("accepts_writes")?,
             stands_still: own.bool("stands_still")?,
             incarnation: own.text("timeline")?.map(timeline).transpose()?,
+            lineage: None,
             position: own.u64("position")?,
             lag: own.millis("lag_millis")?,
             members,

@@ -11,7 +11,9 @@ impl Engine {
     pub(super) fn take_word(&mut self, index: usize, report: &Report) {
         let claims = report.accepts_writes || self.was_overtaken(report);
         let member = &mut self.members[index];
+        member.lineage.clone_from(&report.lineage);
         if !claims {
+            member.read_in = Some(self.elections);
             member.claim = None;
             member.claimed = None;
             set_role(member, Role::Reader);
@@ -51,7 +53,8 @@ impl Engine {
     /// Whether its claim counts: present, of this cluster, and of no earlier incarnation.
     fn may_write(&self, member: &Member) -> bool {
         let Some(claim) = member.claim else { return false };
-        claim.incarnation.is_none() || claim.incarnation >= self.highest_incarnation
+        let is_later = claim.incarnation.is_none() || claim.incarnation >= self.highest_incarnation;
+        is_later && !self.is_return(member)
     }
 
     /// The later incarnation wins. Of two of the same one that is written down (PostgreSQL's
@@ -82,7 +85,9 @@ impl Engine {
         if self.last_elected != Some(slot) {
             // The next loss of a writer is not the last one going on.
             self.urgency = None;
+            self.elections += 1;
         }
+        self.lineage.clone_from(&self.members[index].lineage);
         self.last_elected = Some(slot);
         self.elected = Some(slot);
     }

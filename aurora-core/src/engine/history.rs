@@ -52,6 +52,11 @@ impl Engine {
     /// hides its incarnation (without the privileges of `pg_read_all_stats`) is believed only as
     /// long as there has been no other incarnation it could follow.
     fn history_of(&self, report: &Report) -> History {
+        if let (Some(own), Some(ours)) = (&report.lineage, &self.lineage)
+            && !own.is_of(ours)
+        {
+            return History::Other;
+        }
         match (report.incarnation, self.highest_incarnation) {
             (Some(own), Some(ours)) if own == ours => History::Same,
             (Some(_), _) => History::Other,

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::FailureKind;
 use super::freshness::Reached;
 use super::unrest::Unrest;
+use super::{FailureKind, Lineage};
 use crate::config::Address;
 use crate::stats::InstanceStats;
 use crate::topology::{Health, Inherited, Instance, InstanceId, Role};
@@ -54,6 +54,10 @@ pub(super) struct Member {
     pub(super) claim: Option<Claim>,
     /// Its last claim's order, and the server process that made it; a loss does not end it.
     pub(super) claimed: Option<(Arc<str>, u64)>,
+    /// Which transactions it has.
+    pub(super) lineage: Option<Arc<Lineage>>,
+    /// After which election it last said that it was a reader.
+    pub(super) read_in: Option<u64>,
     /// Its sessions broke: those that come back are others.
     pub(super) sessions_broke: bool,
     /// A fact older than this says nothing about the present suspicion.
@@ -119,6 +123,8 @@ impl Member {
             online: true,
             claim: None,
             claimed: None,
+            lineage: None,
+            read_in: None,
             sessions_broke: false,
             suspect_since: None,
             failing_since: None,

@@ -14,6 +14,7 @@ mod freshness;
 mod health;
 mod history;
 mod identity;
+mod lineage;
 mod member;
 mod membership;
 mod report;
@@ -32,6 +33,7 @@ use std::time::{Duration, Instant};
 use self::alias::Alias;
 use self::freshness::Samples;
 use self::identity::Identity;
+pub(crate) use self::lineage::Lineage;
 pub(crate) use self::member::Slot;
 use self::member::{Member, Origin};
 pub use self::report::Complaint;
@@ -112,6 +114,10 @@ pub(crate) struct Engine {
     /// No writer of an earlier incarnation is ever accepted again.
     highest_incarnation: Option<u64>,
     elected: Option<Slot>,
+    /// What the writer was known to have, by its own last word.
+    lineage: Option<Arc<Lineage>>,
+    /// How many elections of another writer there have been.
+    elections: u64,
     samples: Samples,
     /// A later incarnation than the first one known has been seen: who follows what is no longer
     /// self-evident.
@@ -149,6 +155,8 @@ impl Engine {
             claims: 0,
             highest_incarnation: None,
             elected: None,
+            lineage: None,
+            elections: 0,
             samples: Samples::default(),
             has_switched: false,
             contested: None,

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Lineage;
 use crate::config::Address;
 
 /// What one instance answered to one probe: its word about itself, and what it says of others.
@@ -24,6 +25,8 @@ pub(crate) struct Report {
     pub(crate) stands_still: bool,
     /// Which incarnation of the cluster it writes (PostgreSQL: the timeline).
     pub(crate) incarnation: Option<u64>,
+    /// Which transactions it has, where no incarnation is written down.
+    pub(crate) lineage: Option<Arc<Lineage>>,
     /// How far it has written, or replayed, the log.
     pub(crate) position: Option<u64>,
     /// How far behind it says it is.

@@ -25,6 +25,7 @@ impl Engine {
         let mut heir = Self::new(self.settings.clone(), &self.configured, seed, now);
         heir.cluster.clone_from(&self.cluster);
         heir.highest_incarnation = self.highest_incarnation;
+        heir.lineage.clone_from(&self.lineage);
         heir.has_switched = self.has_switched;
         heir.contested = self.contested;
         heir.kept_offline.clone_from(&self.kept_offline);

@@ -225,6 +225,7 @@ impl Life<'_> {
             accepts_writes: bytes.flag(),
             stands_still: bytes.byte() == u8::MAX,
             incarnation: bytes.pick(&numbers),
+            lineage: None,
             position: bytes.pick(&numbers),
             lag: bytes.pick(&lags),
             members: self.members(),

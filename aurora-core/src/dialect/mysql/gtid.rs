@@ -1,11 +1,12 @@
 //! What a server has executed, as it writes it down.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::dialect::Garbage;
 
 /// By the server where they began: the number of the last transaction that was executed.
-pub(super) type Executed = BTreeMap<String, u64>;
+pub(super) type Executed = BTreeMap<Arc<str>, u64>;
 
 /// Reads a state of MariaDB, `domain-server-sequence` with commas between: what is there of
 /// `domain`. Source: MariaDB, "Global Transaction ID", `gtid_binlog_state`.
@@ -20,7 +21,7 @@ pub(super) fn mariadb(text: &str, domain: &str) -> Result<Executed, Garbage> {
         };
         let number: u64 = number.parse().map_err(|_| unreadable(gtid))?;
         if own == domain {
-            let last = executed.entry(server.to_owned()).or_insert(0);
+            let last = executed.entry(Arc::from(server)).or_insert(0);
             *last = number.max(*last);
         }
     }
@@ -47,7 +48,7 @@ pub(super) fn mysql(text: &str) -> Result<(Executed, u64), Garbage> {
             let length = last.checked_sub(first).ok_or_else(|| unreadable(set))?;
             count = count.saturating_add(length).saturating_add(1);
             let name = if tag.is_empty() { source.clone() } else { format!("{source}:{tag}") };
-            let highest = executed.entry(name).or_insert(0);
+            let highest = executed.entry(Arc::from(name)).or_insert(0);
             *highest = last.max(*highest);
         }
     }

@@ -21,7 +21,7 @@ use super::gtid::{self, Executed};
 use super::{Process, Variables, accepts_writes, switches};
 use crate::config::Address;
 use crate::dialect::{Answer, Dialect, Garbage, Row};
-use crate::engine::{Members, Report};
+use crate::engine::{Lineage, Members, Report};
 
 #[derive(Debug)]
 pub(super) struct Replicated {
@@ -123,7 +123,7 @@ impl Dialect for Replicated {
         let follows = replication.as_ref().is_some_and(|replication| replication.follows);
         let writable = accepts_writes(own.text("switches")?)?;
         let accepts_writes = writable && !follows;
-        let position = self.position(&own, accepts_writes)?;
+        let position = position(&own, accepts_writes)?;
         let lag =
             if accepts_writes { Some(Duration::ZERO) } else { replication.and_then(|r| r.lag) };
         Ok(Report {
@@ -131,6 +131,7 @@ impl Dialect for Replicated {
             server: Some(Arc::clone(&self.server)),
             accepts_writes,
             stands_still: !writable && !answer.others.is_empty() && !follows,
+            lineage: lineage(&own)?.map(Arc::new),
             position,
             // Whole seconds, and only of what has been received: that is all there is to measure a
             // reader by where there are no positions.
@@ -167,20 +168,6 @@ impl Replicated {
         Ok(found)
     }
 
-    /// How far it has come: in MariaDB the sequence number, in MySQL the count of transactions.
-    /// What a writer does without a binary log has no number.
-    fn position(&self, own: &Row<'_>, writes: bool) -> Result<Option<u64>, Garbage> {
-        let Some(executed) = own.text("executed")? else { return Ok(None) };
-        if writes && !own.switch("logs")? {
-            return Ok(None);
-        }
-        let Some(domain) = own.text("domain")? else {
-            return Ok(Some(gtid::mysql(executed)?.1));
-        };
-        let shown = if writes { executed } else { own.text("replayed")?.unwrap_or_default() };
-        Ok(Some(highest(&gtid::mariadb(shown, domain)?)))
-    }
-
     /// Where the instances that replicate from this one say that they are (`report_host`). Not all
     /// do, and not everybody may ask: the URL lists them.
     fn members(&self, answer: &Answer) -> Members {
@@ -197,6 +184,36 @@ impl Replicated {
         }
         Members::Suggested(addresses)
     }
+}
+
+/// How far it has come: in MariaDB the sequence number, in MySQL the count of transactions. What a
+/// writer does without a binary log has no number.
+fn position(own: &Row<'_>, writes: bool) -> Result<Option<u64>, Garbage> {
+    let Some(executed) = own.text("executed")? else { return Ok(None) };
+    if writes && !own.switch("logs")? {
+        return Ok(None);
+    }
+    let Some(domain) = own.text("domain")? else {
+        return Ok(Some(gtid::mysql(executed)?.1));
+    };
+    let shown = if writes { executed } else { own.text("replayed")?.unwrap_or_default() };
+    Ok(Some(highest(&gtid::mariadb(shown, domain)?)))
+}
+
+/// Which transactions it has. Nothing is known where not all are logged with their GTIDs.
+fn lineage(own: &Row<'_>) -> Result<Option<Lineage>, Garbage> {
+    let (Some(executed), Some(source)) = (own.text("executed")?, own.text("source")?) else {
+        return Ok(None);
+    };
+    if !own.switch("logs")? {
+        return Ok(None);
+    }
+    let domain = own.text("domain")?;
+    let last = match domain {
+        Some(domain) => gtid::mariadb(executed, domain)?,
+        None => gtid::mysql(executed)?.0,
+    };
+    Ok(Some(Lineage { own: Arc::from(source), last, is_one_sequence: domain.is_some() }))
 }
 
 fn highest(executed: &Executed) -> u64 {

@@ -226,3 +226,23 @@ fn numbers_are_grouped_by_what_to_do() {
     assert_eq!(with("--secure-file-priv"), (FailureKind::Other, ErrorKind::Statement));
     assert!(refuses_login(1045) && !refuses_login(1044), "another password may help");
 }
+
+#[test]
+fn an_instance_tells_which_transactions_it_has() {
+    let read = |dialect: &dyn Dialect, own| report(dialect, own, vec![Answer::default()]).lineage;
+    let own = set(&MARIADB, &[&["0", "1", "7", "7", "2", "7-1-100,7-2-110,0-1-999", "7-1-100"]]);
+    let found = read(&*mariadb(), own).unwrap();
+    let last: Vec<(&str, u64)> = found.last.iter().map(|(o, n)| (&**o, *n)).collect();
+    assert_eq!(
+        (&*found.own, last, found.is_one_sequence),
+        ("2", vec![("1", 100), ("2", 110)], true)
+    );
+    let own =
+        set(&MYSQL, &[&["0,0", "1", "NULL", "NULL", "u1", "U1:1-9:tag:1-3,\nu2:1-4", "NULL"]]);
+    let found = read(&*mysql(), own).unwrap();
+    let last: Vec<(&str, u64)> = found.last.iter().map(|(o, n)| (&**o, *n)).collect();
+    assert_eq!(last, [("u1", 9), ("u1:tag", 3), ("u2", 4)]);
+    assert!(!found.is_one_sequence);
+    let unlogged = set(&MARIADB, &[&["1", "0", "7", "7", "2", "7-1-100", "7-1-100"]]);
+    assert_eq!(read(&*mariadb(), unlogged), None);
+}

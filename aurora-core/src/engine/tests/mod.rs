@@ -5,6 +5,7 @@ mod epochs;
 pub(crate) mod events;
 mod failover;
 mod freshness;
+mod lineage;
 mod members;
 mod monitor;
 mod outage;

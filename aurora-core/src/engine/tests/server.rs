@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::ms;
 use crate::config::Address;
-use crate::engine::{FailureKind, Listed, Members, Report};
+use crate::engine::{FailureKind, Lineage, Listed, Members, Report};
 
 /// How a server treats who asks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,7 @@ pub(crate) struct Server {
     pub(crate) writes: bool,
     pub(crate) stands_still: bool,
     pub(crate) timeline: Option<u64>,
+    pub(crate) lineage: Option<Lineage>,
     pub(crate) position: Option<u64>,
     pub(crate) lag: Option<Duration>,
     pub(crate) members: Members,
@@ -51,6 +52,7 @@ impl Server {
             writes: false,
             stands_still: false,
             timeline: None,
+            lineage: None,
             position: Some(100),
             lag: Some(Duration::ZERO),
             members: Members::Suggested(Vec::new()),
@@ -80,6 +82,7 @@ impl Server {
             accepts_writes: self.writes,
             stands_still: self.stands_still,
             incarnation: self.timeline,
+            lineage: self.lineage.clone().map(Arc::new),
             position: self.position,
             lag: self.lag,
             members: self.members.clone(),
