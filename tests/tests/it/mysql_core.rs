@@ -1,4 +1,5 @@
 //! The core's view of a MariaDB cluster.
 
+mod freshness;
 mod roles;
 mod stand;

@@ -31,7 +31,7 @@ fn refused(url: &str, kind: ErrorKind, words: &[&str]) -> Error {
 fn a_bad_url_is_refused_with_the_form_of_a_good_one() {
     let form = "postgres://user:password@host:port/database";
     refused("db1,db2", ErrorKind::Configuration, &["scheme", form]);
-    refused("mysql://app@db1/app", ErrorKind::Configuration, &["`mysql`", "postgres://"]);
+    refused("mssql://app@db1/app", ErrorKind::Configuration, &["`mssql`", "postgres://"]);
     refused("postgres://app@/app", ErrorKind::Configuration, &["host"]);
     refused("postgres://", ErrorKind::Configuration, &["no host is given", "postgres://user@host"]);
     refused("postgres://app@db1:99999/app", ErrorKind::Configuration, &["port"]);

@@ -82,3 +82,49 @@ fn a_reader_that_is_killed_is_lost_and_comes_back() {
         stand.cluster.topology().writer().is_some_and(|writer| *writer.id() == stand.id(0))
     });
 }
+
+#[test]
+fn a_second_writer_is_fenced_until_it_is_a_reader() {
+    let stand = Stand::new(3);
+    // The old writer goes on, alone, in a history of its own.
+    stand.kit.promote(1).unwrap();
+    stand.await_writer(1);
+    stand.await_health(0, Health::Fenced);
+    let error = stand.instance(0);
+    assert!(error.last_error().is_some_and(|text| text.contains("rejoin it")), "{error:?}");
+    stand.kit.rejoin(0).unwrap();
+    eventually("it serves reads", || {
+        let instance = stand.instance(0);
+        (instance.role(), instance.health()) == (Role::Reader, Health::Online)
+    });
+    stand.await_writer(1);
+}
+
+#[test]
+fn an_old_writer_that_comes_back_is_fenced_even_when_the_new_one_dies() {
+    let stand = Stand::new(3);
+    stand.write("CREATE TABLE t (id INT PRIMARY KEY)");
+    stand.kit.kill_and_promote(1).unwrap();
+    stand.await_writer(1);
+    stand.write("INSERT INTO t VALUES (1)");
+    stand.await_seen(1);
+    // It starts as the writer that it was.
+    stand.kit.start(0).unwrap();
+    stand.await_health(0, Health::Fenced);
+    stand.kit.kill(1).unwrap();
+    stand.await_health(1, Health::Lost);
+    assert!(stand.cluster.topology().writer().is_none(), "what is written there would be lost");
+    stand.kit.start(1).unwrap();
+    stand.await_writer(1);
+    assert_eq!(stand.instance(0).health(), Health::Fenced);
+}
+
+#[test]
+fn a_switchover_and_back_without_a_write_between() {
+    let stand = Stand::new(3);
+    for to in [1, 0, 2, 0] {
+        stand.kit.switchover(to).unwrap();
+        stand.await_writer(to);
+        stand.await_readers(2);
+    }
+}

@@ -1,5 +1,7 @@
 //! A MariaDB cluster with the library connected to it.
 
+use std::time::Instant;
+
 use aurora_core::{Cluster, Config, Health, Instance, InstanceId};
 use aurora_tests::eventually;
 use test_kit::{MariaDbBuilder, MariaDbCluster};
@@ -56,5 +58,19 @@ impl Stand {
     #[track_caller]
     pub(crate) fn await_health(&self, index: usize, health: Health) {
         eventually("the health is seen", || self.instance(index).health() == health);
+    }
+}
+
+impl Stand {
+    /// Runs SQL on the kit's writer past the library.
+    pub(crate) fn write(&self, sql: &str) {
+        self.kit.client(self.kit.writer()).unwrap().run(sql).unwrap();
+    }
+
+    /// Waits until the library has asked the instance once more from the beginning.
+    #[track_caller]
+    pub(crate) fn await_seen(&self, index: usize) {
+        let now = Instant::now();
+        eventually("it is asked", || self.instance(index).confirmed_at() > Some(now));
     }
 }
