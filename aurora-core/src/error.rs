@@ -96,6 +96,22 @@ pub enum Retry {
 }
 
 impl ErrorKind {
+    /// What an error of a MySQL or MariaDB server means: its number, its SQLSTATE and its words.
+    ///
+    /// The words decide only where a number stands for everything that an option can forbid (1290).
+    ///
+    /// ```
+    /// use aurora_core::ErrorKind;
+    ///
+    /// assert_eq!(ErrorKind::of_mysql(1836, "HY000", "Running in read-only mode"), ErrorKind::ReadOnly);
+    /// assert_eq!(ErrorKind::of_mysql(2013, "HY000", "Lost connection"), ErrorKind::ConnectionLost);
+    /// ```
+    #[cfg(feature = "mysql")]
+    #[must_use]
+    pub fn of_mysql(number: u16, state: &str, message: &str) -> Self {
+        crate::dialect::mysql::classify_errno(number, state, message).1
+    }
+
     /// Whether a write that failed in this way was applied, when nothing more is known.
     #[must_use]
     pub fn outcome(self) -> Outcome {

@@ -27,6 +27,8 @@ mod event;
 pub mod fuzzing;
 mod gate;
 mod monitor;
+#[cfg(feature = "mysql")]
+mod mysql_client;
 mod names;
 mod policy;
 mod postgres_client;

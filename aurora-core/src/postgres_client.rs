@@ -10,6 +10,7 @@ use tokio::task::AbortHandle;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::cluster::Cluster;
+use crate::config::Family;
 use crate::credentials::Login;
 use crate::engine::FailureKind;
 use crate::error::{Error, ErrorKind, Outcome};
@@ -70,6 +71,12 @@ impl Cluster {
         instance: &Instance,
         deadline: Instant,
     ) -> Result<(Client, PostgresDriver), Error> {
+        if self.config().family() != Family::Postgres {
+            let text = "the cluster is not one of PostgreSQL";
+            return Err(Error::new(ErrorKind::Configuration, text)
+                .with_outcome(Outcome::NotApplied)
+                .on(instance.id()));
+        }
         let error = match self.until(deadline, self.open_proven(instance, deadline)).await {
             Some(Ok(opened)) => return Ok(opened),
             Some(Err(error)) => error,

@@ -13,7 +13,7 @@ mod turn;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::Guard;
@@ -75,6 +75,10 @@ struct Inner {
     keyring: Arc<Keyring>,
     roots_file: RootsFile,
     names: Names,
+    /// The dialect that the servers were found to speak.
+    dialect: Arc<OnceLock<&'static str>>,
+    #[cfg(feature = "mysql")]
+    mysql: crate::mysql_client::Settings,
     /// Where those wait who ask what became of a transaction; nothing is ever kept in it.
     questions: Arc<Store<()>>,
     no_reader: AtomicU64,
@@ -199,6 +203,9 @@ impl Cluster {
     ) -> Result<(Self, Instant), Error> {
         let prober = Prober::new(config.clone(), Arc::clone(&keyring))?;
         let (tls, names) = (prober.tls(), prober.names().clone());
+        let dialect = prober.dialect();
+        #[cfg(feature = "mysql")]
+        let mysql = crate::mysql_client::Settings::new(&config);
         let now = Instant::now();
         let engine = driver::engine(&config, now);
         let (commands, receiver) = mpsc::unbounded_channel();
@@ -223,6 +230,9 @@ impl Cluster {
             keyring,
             roots_file: RootsFile::default(),
             names,
+            dialect,
+            #[cfg(feature = "mysql")]
+            mysql,
             no_reader: AtomicU64::new(0),
             wanting: Wanting::default(),
             pruned_at: Mutex::default(),
@@ -235,6 +245,12 @@ impl Cluster {
     /// How connections to the cluster are encrypted.
     pub(crate) fn tls(&self) -> &Tls {
         &self.0.tls
+    }
+
+    /// How connections of adapters to MySQL are made.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn mysql(&self) -> &crate::mysql_client::Settings {
+        &self.0.mysql
     }
 
     fn accept(self, ready: Option<Verdict>) -> Result<Self, Error> {

@@ -10,11 +10,9 @@ use super::Garbage;
 pub(crate) struct Answer {
     pub(crate) columns: Vec<String>,
     pub(crate) rows: Vec<Vec<Option<String>>>,
-    /// What further statements of the same text answered, in their order.
+    /// What further statements of the same text answered, in their order, up to the first that the
+    /// server refused.
     pub(crate) others: Vec<Self>,
-    /// Why the server stopped in the middle of the text: the statement after the last answer was
-    /// refused.
-    pub(crate) refusal: Option<String>,
 }
 
 /// One row of an [`Answer`].
@@ -68,6 +66,7 @@ impl<'a> Row<'a> {
     }
 
     /// A variable of MySQL that is on or off. One that says more than that is on.
+    #[cfg(feature = "mysql")]
     pub(crate) fn switch(&self, column: &str) -> Result<bool, Garbage> {
         let value = self.text(column)?.ok_or_else(|| unreadable(column, None))?;
         Ok(value != "0" && !value.eq_ignore_ascii_case("off"))

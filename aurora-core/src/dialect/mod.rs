@@ -4,7 +4,7 @@
 
 mod answer;
 mod aurora_postgres;
-#[cfg(any(feature = "mysql", test))]
+#[cfg(feature = "mysql")]
 pub(crate) mod mysql;
 mod postgres;
 mod sqlstate;

@@ -20,6 +20,7 @@ pub(crate) struct Failure {
     /// The server did not let us in: another password may help.
     refuses_login: bool,
     /// The server answered so to a statement; the connection is good.
+    #[cfg(feature = "mysql")]
     is_statements: bool,
 }
 
@@ -30,6 +31,7 @@ impl Failure {
             message: message.into(),
             is_certain: false,
             refuses_login: false,
+            #[cfg(feature = "mysql")]
             is_statements: false,
         }
     }
@@ -140,10 +142,29 @@ impl Failure {
         }
     }
 
-    /// Whether the connection is gone with it.
+    /// What the driver of MySQL says.
     #[cfg(feature = "mysql")]
-    pub(super) fn ends_connection(&self) -> bool {
-        matches!(self.kind, FailureKind::Reset | FailureKind::NotReady)
+    pub(crate) fn of_mysql_driver(error: &mysql_async::Error) -> Self {
+        use mysql_async::{DriverError, Error as Driver, IoError};
+        let kind = match error {
+            Driver::Server(answer) => {
+                return Self::of_mysql(answer.code, &answer.state, &answer.message);
+            }
+            Driver::Io(IoError::Io(error)) => return Self::of_socket(error, "connection"),
+            Driver::Io(IoError::Tls(_)) | Driver::Driver(DriverError::CleartextPluginDisabled) => {
+                FailureKind::Tls
+            }
+            Driver::Driver(DriverError::NoClientSslFlagFromServer) => {
+                return Self::new(FailureKind::Tls, NO_TLS);
+            }
+            Driver::Driver(
+                DriverError::UnknownAuthPlugin { .. } | DriverError::MysqlOldPasswordDisabled,
+            ) => FailureKind::Authentication,
+            Driver::Driver(DriverError::ConnectionClosed) => FailureKind::Reset,
+            // The enums are open.
+            Driver::Driver(_) | Driver::Other(_) | Driver::Url(_) => FailureKind::Other,
+        };
+        Self::new(kind, error.to_string())
     }
 
     /// Whether a live server would not execute a statement; the connection is good.

@@ -8,7 +8,7 @@ mod postgres;
 mod tls;
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub(crate) use self::failure::Failure;
@@ -42,6 +42,8 @@ pub(crate) struct Prober {
     tls: Arc<Tls>,
     names: Names,
     keyring: Arc<Keyring>,
+    /// The dialect that the servers were found to speak.
+    dialect: Arc<OnceLock<&'static str>>,
     /// How many connects from now on run into a bug.
     #[cfg(test)]
     pub(crate) bugs: Arc<std::sync::atomic::AtomicU32>,
@@ -59,6 +61,7 @@ impl Prober {
             tls,
             names,
             keyring,
+            dialect: Arc::default(),
             #[cfg(test)]
             bugs,
         })
@@ -72,6 +75,11 @@ impl Prober {
     /// The names of the cluster.
     pub(crate) fn names(&self) -> &Names {
         &self.names
+    }
+
+    /// The dialect that the servers were found to speak, once one has answered.
+    pub(crate) fn dialect(&self) -> Arc<OnceLock<&'static str>> {
+        Arc::clone(&self.dialect)
     }
 
     /// How connections to the cluster are encrypted.
@@ -90,6 +98,8 @@ impl Prober {
             let (mut link, ip) = self.log_in(address, found, deadline).await?;
             let dialect = link.detect(self.config.dialect()).await?;
             self.names.reached(address, ip);
+            // All of one cluster speak the same.
+            let _ = self.dialect.set(dialect.name());
             Ok(Session { link, dialect, ip, server: None })
         };
         let opened = tokio::time::timeout_at(deadline, open).await;

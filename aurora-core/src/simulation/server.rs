@@ -162,6 +162,7 @@ impl World {
             accepts_writes: me.writer && (!is_aurora || me.knows_writer == server),
             stands_still: false,
             incarnation,
+            lineage: None,
             position: self.swarm.positions.then(|| position(length)),
             lag,
             members: if is_aurora { self.list(server) } else { self.suggest(server) },

@@ -15,7 +15,6 @@ const MOST_COLUMNS: u64 = 4096;
 /// what was answered before it.
 pub(super) async fn read(wire: &mut Wire) -> Result<Answer, Failure> {
     let mut sets: Vec<Answer> = Vec::new();
-    let mut refusal = None;
     loop {
         match read_set(wire).await {
             Ok((set, more)) => {
@@ -24,17 +23,13 @@ pub(super) async fn read(wire: &mut Wire) -> Result<Answer, Failure> {
                     break;
                 }
             }
-            Err(failure) if sets.is_empty() || failure.ends_connection() => return Err(failure),
-            Err(failure) if failure.is_refusal_of_statement() => {
-                refusal = Some(failure.message().to_owned());
-                break;
-            }
+            Err(failure) if !sets.is_empty() && failure.is_refusal_of_statement() => break,
             Err(failure) => return Err(failure),
         }
     }
     let mut sets = sets.into_iter();
     let first = sets.next().unwrap_or_default();
-    Ok(Answer { others: sets.collect(), refusal, ..first })
+    Ok(Answer { others: sets.collect(), ..first })
 }
 
 /// Reads one result set, if the statement has one; and whether others follow.
