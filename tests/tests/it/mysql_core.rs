@@ -1,5 +1,8 @@
 //! The core's view of a MariaDB cluster.
 
+mod connections;
+mod errors;
 mod freshness;
 mod roles;
 mod stand;
+mod tls;

@@ -10,18 +10,24 @@ use diesel::prelude::*;
 use test_kit::PgCluster;
 
 /// An authority, and what it signed for one instance; removed at the end.
-struct Certificates {
+pub(crate) struct Certificates {
     folder: PathBuf,
 }
 
 impl Certificates {
     /// Signs a certificate for `names` (`IP:…` or `DNS:…`) and leaves the key to the servers' user.
     fn new(kit: &PgCluster, names: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!(
-            "aurora-tls-{}-{}",
-            std::process::id(),
-            kit.address(0).0
-        ));
+        let this = Self::signed(&kit.address(0).0.to_string(), names);
+        let postmaster = format!("/proc/{}", kit.pid(0).unwrap());
+        let owner = std::fs::metadata(postmaster).unwrap().uid();
+        chown(this.path("server.key"), Some(owner), None).unwrap();
+        this
+    }
+
+    /// Signs a certificate for `names`, in a folder of that name.
+    pub(crate) fn signed(folder: &str, names: &str) -> Self {
+        let folder =
+            std::env::temp_dir().join(format!("aurora-tls-{}-{folder}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let this = Self { folder };
         let key = ["-newkey", "rsa:2048", "-nodes"];
@@ -46,8 +52,14 @@ impl Certificates {
             &["req", "-subj", "/CN=an instance", "-keyout", "server.key", "-out", "server.csr"],
             &key,
         );
-        std::fs::write(this.path("names"), format!("subjectAltName={names}\n")).unwrap();
-        this.openssl(
+        this.sign(names);
+        this
+    }
+
+    /// Signs another certificate for the same key.
+    pub(crate) fn sign(&self, names: &str) {
+        std::fs::write(self.path("names"), format!("subjectAltName={names}\n")).unwrap();
+        self.openssl(
             &[
                 "x509",
                 "-req",
@@ -67,10 +79,6 @@ impl Certificates {
             ],
             &[],
         );
-        let postmaster = format!("/proc/{}", kit.pid(0).unwrap());
-        let owner = std::fs::metadata(postmaster).unwrap().uid();
-        chown(this.path("server.key"), Some(owner), None).unwrap();
-        this
     }
 
     fn openssl(&self, arguments: &[&str], more: &[&str]) {
@@ -79,7 +87,7 @@ impl Certificates {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
