@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Cluster;
-use crate::config::Config;
+use crate::config::{Config, Family};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
 use crate::token::{CausalToken, Judgement, judge};
@@ -153,6 +153,12 @@ impl Cluster {
     /// What other processes know the cluster by: what its servers say, or on Aurora the name and
     /// domain of its cluster endpoint, which no other cluster of the world has.
     fn token_identity(&self) -> Result<String, Error> {
+        if self.config().family() == Family::MySql {
+            // Its positions say nothing of the history they are in: what a failover lost would pass
+            // for what was written after it.
+            let text = "there are no causal tokens for MySQL yet";
+            return Err(Error::new(ErrorKind::Configuration, text));
+        }
         let told = self.snapshot().cluster().map(str::to_owned);
         told.or_else(|| endpoint_identity(self.config())).ok_or_else(|| {
             let text = "the cluster has no identity that another process could check: name its \
