@@ -76,13 +76,17 @@ pub(super) fn mysql(
     version: &str,
     alone: bool,
 ) -> Replicated {
-    let group = match variables.get("group_replication_group_name") {
-        Some(_) => "NULLIF(@@GLOBAL.group_replication_group_name, '')",
-        None => "NULL",
+    // Transactions of a replication group begin at the group, whoever of it writes.
+    let (group, source) = match variables.get("group_replication_group_name") {
+        Some(_) => (
+            "NULLIF(@@GLOBAL.group_replication_group_name, '')",
+            "IFNULL(NULLIF(@@GLOBAL.group_replication_group_name, ''), @@GLOBAL.server_uuid)",
+        ),
+        None => ("NULL", "@@GLOBAL.server_uuid"),
     };
     let own = format!(
         "SELECT {} AS switches, @@GLOBAL.log_bin AND @@GLOBAL.gtid_mode = 'ON' AS logs, \
-         NULL AS domain, {group} AS cluster, @@GLOBAL.server_uuid AS source, \
+         NULL AS domain, {group} AS cluster, LOWER({source}) AS source, \
          IF(@@GLOBAL.gtid_mode = 'ON', @@GLOBAL.gtid_executed, NULL) AS executed, \
          NULL AS replayed",
         switches(variables)
