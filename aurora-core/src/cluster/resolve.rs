@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::{Cluster, EndOnDrop, Turn};
+use crate::config::Family;
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::postgres_client::PostgresDriver;
 use crate::probe::Failure;
@@ -125,6 +126,11 @@ impl Cluster {
     }
 
     async fn resolve_here(&self, doubt: &Doubt, until: Instant) -> Result<bool, Error> {
+        if self.config().family() != Family::Postgres {
+            let text = "what became of a COMMIT can only be found out on PostgreSQL yet";
+            let error = Error::new(ErrorKind::Configuration, text);
+            return Err(error.with_outcome(Outcome::Unknown));
+        }
         let result = match &doubt.evidence {
             Evidence::Marker(table, id) => self.resolve_marker(doubt, table, *id, until).await,
             Evidence::Transaction { id, since } => {
