@@ -75,7 +75,7 @@ fn sessions(kit: &PgCluster, which: &str) -> [i64; 3] {
 #[test]
 fn a_reader_that_has_just_come_up_gets_its_share_little_by_little() {
     let servers = PgCluster::builder().instances(3).synchronous(false);
-    let stand = Stand::with(servers, "slow_start=6s&probe_interval=50ms");
+    let stand = Stand::with(servers, "freshness=eventual&slow_start=6s&probe_interval=50ms");
     stand.seed(ITEMS);
     let weights = || [1, 2].map(|index| stand.instance(index).weight());
     let reads = || {
