@@ -93,7 +93,12 @@ impl Engine {
             self.inherited = Arc::default();
             return;
         };
-        let known = self.inherited.iter().copied();
+        // Of what was before that, it has no more than it has replayed in all: positions go on from
+        // one incarnation to the next.
+        let known = self
+            .inherited
+            .iter()
+            .map(|known| Inherited { position: known.position.min(part.position), ..*known });
         self.inherited = known.chain([part]).collect();
     }
 
