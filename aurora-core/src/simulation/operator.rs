@@ -194,8 +194,9 @@ impl World {
         if kind == Kind::Asynchronous && me.writer {
             // What was not flushed is gone, but for what standbys have: only that is sent to them.
             let length = me.log.len().saturating_sub(unflushed).max(keeps);
-            me.log.truncate(length);
+            let lost = me.log.split_off(length);
             me.replayed = me.log.len();
+            self.tokens.lose(&lost);
         }
         self.soon(Duration::from_millis(200), Deed::Started { server });
     }

@@ -1,7 +1,9 @@
 //! How the log gets from the writer to the standbys, and from there to their readers.
 
+use std::time::Duration;
+
 use super::log::{Record, RecordId};
-use super::queue::Event;
+use super::queue::{Deed, Event};
 use super::swarm::Kind;
 use super::wire::Back;
 use super::world::World;
@@ -68,6 +70,12 @@ impl World {
         self.servers[to].streaming = false;
         let Some(from) = self.servers[to].follows.filter(|_| self.streams(to)) else { return };
         let length = self.servers[to].log.len();
+        // Every record names the one before it: after a crash that lost what this one has already,
+        // the rest does not fit.
+        let fits = |last: usize| self.servers[from].log.get(last) == self.servers[to].log.get(last);
+        if !length.checked_sub(1).is_none_or(fits) {
+            return self.soon(Duration::from_millis(500), Deed::Rejoin { server: to });
+        }
         let news = self.servers[from].log.get(length..).unwrap_or_default().to_vec();
         self.servers[to].log.extend(news);
         self.replay_more(to);

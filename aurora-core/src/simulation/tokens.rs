@@ -35,6 +35,15 @@ impl Tokens {
         let rng = fastrand::Rng::with_seed(!seed);
         Self { carried: VecDeque::new(), continues: vec![None; clients], rng }
     }
+
+    /// Forgets what was acknowledged before it was flushed and went with a crash: nobody promises
+    /// that it outlives one, and its positions are given to others.
+    pub(super) fn lose(&mut self, lost: &[RecordId]) {
+        self.carried.retain(|carried| !lost.contains(&carried.record.0));
+        for continued in &mut self.continues {
+            continued.take_if(|(record, _)| lost.contains(record));
+        }
+    }
 }
 
 impl World {
@@ -74,9 +83,13 @@ impl World {
         let (record, timeline) = (*record, token.timeline());
         let Some(Judgement::Holds { required }) = judged else { return };
         let present = self.published.sampled.as_ref().and_then(|sampled| sampled.incarnation);
-        if timeline < present {
+        // Who has moved on since we heard of it last has another history by now.
+        let is_as_known = |writer: &usize| Some(self.servers[*writer].timeline) == present;
+        if let Some(writer) = self.known_writer().filter(is_as_known)
+            && timeline < present
+        {
             // It was accepted across a failover, so it must have outlived it.
-            let visible = self.still_there(self.known_writer(), record);
+            let visible = self.still_there(Some(writer), record);
             self.judge.see(self.now, &Seen::ReadOwn { client, visible });
         }
         self.clients[client].session.require(required);
