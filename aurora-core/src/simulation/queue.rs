@@ -98,7 +98,8 @@ struct Entry {
     /// When it was due at first: what was put off keeps its order.
     due: Instant,
     sequence: u64,
-    event: Event,
+    /// Apart, so that the heap moves little: most of a life is spent in it.
+    event: Box<Event>,
 }
 
 impl PartialEq for Entry {
@@ -131,12 +132,17 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn push(&mut self, at: Instant, event: Event) {
         self.sequence += 1;
-        self.heap.push(Reverse(Entry { at, due: at, sequence: self.sequence, event }));
+        self.heap.push(Reverse(Entry {
+            at,
+            due: at,
+            sequence: self.sequence,
+            event: Box::new(event),
+        }));
     }
 
     /// Facts, but for what an operator wants, and what monitors wait for, are forgotten.
     pub(super) fn forget_facts(&mut self) {
-        self.heap.retain(|Reverse(entry)| match &entry.event {
+        self.heap.retain(|Reverse(entry)| match &*entry.event {
             Event::Fact(input) => matches!(input, Input::SetOnline { .. }),
             other => !matches!(other, Event::Hedge { .. } | Event::NoName { .. }),
         });
@@ -156,7 +162,7 @@ impl Queue {
             self.heap.push(Reverse(entry));
             return None;
         }
-        Some((entry.at, entry.event))
+        Some((entry.at, *entry.event))
     }
 }
 
