@@ -1,4 +1,5 @@
-//! A door before an API: counts the calls, and misbehaves when told to.
+//! A door before an API: counts the calls, and misbehaves when told to. It speaks JSON to those who
+//! speak JSON, and else the XML of the query protocol.
 
 use std::collections::HashMap;
 use std::io;
@@ -22,9 +23,9 @@ pub enum Mood {
     Failing,
     /// Passes everything on, that much later.
     Slow(Duration),
-    /// Answers 200 with what is no JSON.
+    /// Answers 200 with what is neither JSON nor XML.
     Garbage,
-    /// Answers 200 with JSON that is not the answer.
+    /// Answers 200 with JSON or XML that is not the answer.
     Strange,
     /// Says that the caller may not (`AccessDeniedException`, 400).
     Denying,
@@ -45,6 +46,7 @@ struct Shared {
     behind: SocketAddr,
     mood: Mutex<Mood>,
     calls: Mutex<HashMap<String, usize>>,
+    known: Mutex<HashMap<String, String>>,
     is_closed: AtomicBool,
 }
 
@@ -60,6 +62,7 @@ impl Front {
             behind,
             mood: Mutex::new(Mood::Honest),
             calls: Mutex::default(),
+            known: Mutex::default(),
             is_closed: AtomicBool::new(false),
         });
         let inside = Arc::clone(&shared);
@@ -78,6 +81,11 @@ impl Front {
     /// Treats those who come from now on like that.
     pub fn be(&self, mood: Mood) {
         *guarded(&self.shared.mood) = mood;
+    }
+
+    /// Answers an operation by itself from now on, in place of the API behind.
+    pub fn answer(&self, operation: &str, body: impl Into<String>) {
+        guarded(&self.shared.known).insert(operation.to_owned(), body.into());
     }
 
     /// How often an operation was called, such as `GetSecretValue`.
@@ -112,30 +120,75 @@ fn keep(listener: &TcpListener, shared: &Arc<Shared>) {
 
 fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
     let request = Message::read(stream)?;
-    let target = request.header("x-amz-target").unwrap_or_default();
-    let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-    *guarded(&shared.calls).entry(operation).or_default() += 1;
+    let dialect = Dialect::of(&request);
+    *guarded(&shared.calls).entry(dialect.operation.clone()).or_default() += 1;
     let mood = *guarded(&shared.mood);
-    let refusal = |code: &str| format!(r#"{{"__type":"{code}","message":"said the door"}}"#);
     let (status, body) = match mood {
         Mood::Gone => return Ok(()),
-        Mood::Honest => return pass_on(request, stream, shared),
-        Mood::Slow(delay) => {
-            thread::sleep(delay);
-            return pass_on(request, stream, shared);
+        Mood::Honest | Mood::Slow(_) => {
+            if let Mood::Slow(delay) = mood {
+                thread::sleep(delay);
+            }
+            let known = guarded(&shared.known).get(&dialect.operation).cloned();
+            match known {
+                Some(body) => ("200 OK", body),
+                None => return pass_on(request, stream, shared),
+            }
         }
-        Mood::Throttling => ("400 Bad Request", refusal("ThrottlingException")),
-        Mood::Failing => ("500 Internal Server Error", refusal("InternalServiceError")),
-        Mood::Denying => ("400 Bad Request", refusal("AccessDeniedException")),
+        Mood::Throttling => ("400 Bad Request", dialect.refusal("ThrottlingException")),
+        Mood::Failing => ("500 Internal Server Error", dialect.refusal("InternalServiceError")),
+        Mood::Denying => ("400 Bad Request", dialect.refusal("AccessDeniedException")),
         Mood::Garbage => ("200 OK", "<html>it works".to_owned()),
-        Mood::Strange => ("200 OK", r#"{"SecretString":"planted-in-garbage"}"#.to_owned()),
+        Mood::Strange => ("200 OK", dialect.strange()),
     };
     let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: application/x-amz-json-1.1\r\nConnection: close\r\n\
-         Content-Length: {}\r\n\r\n",
+        "HTTP/1.1 {status}\r\nContent-Type: {}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        dialect.content_type(),
         body.len()
     );
     Message { head, body: body.into_bytes() }.write(stream)
+}
+
+/// What is called, and in which form.
+struct Dialect {
+    operation: String,
+    is_json: bool,
+}
+
+impl Dialect {
+    fn of(request: &Message) -> Self {
+        if let Some(target) = request.header("x-amz-target") {
+            let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+            return Self { operation, is_json: true };
+        }
+        let form = String::from_utf8_lossy(&request.body);
+        let action = form.split('&').find_map(|field| field.strip_prefix("Action="));
+        Self { operation: action.unwrap_or_default().to_owned(), is_json: false }
+    }
+
+    fn content_type(&self) -> &'static str {
+        if self.is_json { "application/x-amz-json-1.1" } else { "text/xml" }
+    }
+
+    fn refusal(&self, code: &str) -> String {
+        if self.is_json {
+            return format!(r#"{{"__type":"{code}","message":"said the door"}}"#);
+        }
+        format!(
+            "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code>\
+             <Message>said the door</Message></Error><RequestId>1</RequestId></ErrorResponse>"
+        )
+    }
+
+    fn strange(&self) -> String {
+        if self.is_json {
+            return r#"{"SecretString":"planted-in-garbage"}"#.to_owned();
+        }
+        let name = &self.operation;
+        format!(
+            "<{name}Response><{name}Result><Weather>fine</Weather></{name}Result></{name}Response>"
+        )
+    }
 }
 
 fn pass_on(mut request: Message, stream: &TcpStream, shared: &Shared) -> io::Result<()> {

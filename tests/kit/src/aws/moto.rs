@@ -69,7 +69,7 @@ impl Moto {
         self.address
     }
 
-    /// The region of its secrets.
+    /// The region of everything in it.
     #[must_use]
     pub fn region(&self) -> &'static str {
         REGION
@@ -110,6 +110,59 @@ impl Moto {
         self.call("DeleteSecret", &body).map(drop)
     }
 
+    /// Makes a DB cluster without instances; its endpoint has that port.
+    ///
+    /// # Errors
+    /// When moto refuses.
+    pub fn create_cluster(&self, id: &str, port: u16) -> Result<(), KitError> {
+        let form = format!(
+            "Action=CreateDBCluster&DBClusterIdentifier={id}&Engine=aurora-postgresql\
+             &MasterUsername=root&MasterUserPassword=not-used-anywhere&Port={port}"
+        );
+        self.query(&form)
+    }
+
+    /// Adds an instance to a DB cluster, in that zone (`a`) and of that class.
+    ///
+    /// # Errors
+    /// When moto refuses.
+    pub fn create_instance(
+        &self,
+        cluster: &str,
+        id: &str,
+        zone: &str,
+        class: &str,
+    ) -> Result<(), KitError> {
+        let form = format!(
+            "Action=CreateDBInstance&DBInstanceIdentifier={id}&DBInstanceClass={class}\
+             &Engine=aurora-postgresql&DBClusterIdentifier={cluster}\
+             &AvailabilityZone={REGION}{zone}&PromotionTier=1"
+        );
+        self.query(&form)
+    }
+
+    /// Calls an operation of the query protocol, as RDS has it.
+    fn query(&self, form: &str) -> Result<(), KitError> {
+        let body = format!("Version=2014-10-31&{form}").into_bytes();
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\
+             Authorization: AWS4-HMAC-SHA256 Credential=kit/20260101/{REGION}/rds/aws4_request, SignedHeaders=host, Signature=0\r\n\r\n",
+            self.address,
+            body.len()
+        );
+        self.ask(&Message { head, body }).map(drop)
+    }
+
+    fn ask(&self, question: &Message) -> Result<Vec<u8>, KitError> {
+        let answer = question.ask(self.address).map_err(KitError::io("ask moto"))?;
+        if !answer.head.starts_with("HTTP/1.1 200") {
+            let text = String::from_utf8_lossy(&answer.body).into_owned();
+            return Err(KitError::io("ask moto")(std::io::Error::other(text)));
+        }
+        Ok(answer.body)
+    }
+
     fn call(&self, operation: &str, body: &Value) -> Result<Value, KitError> {
         let body = body.to_string().into_bytes();
         // moto looks at the region of the signature, and not at the signature.
@@ -121,12 +174,8 @@ impl Moto {
             self.address,
             body.len()
         );
-        let answer = Message { head, body }.ask(self.address).map_err(KitError::io("ask moto"))?;
-        if !answer.head.starts_with("HTTP/1.1 200") {
-            let text = String::from_utf8_lossy(&answer.body).into_owned();
-            return Err(KitError::io("ask moto")(std::io::Error::other(text)));
-        }
-        serde_json::from_slice(&answer.body)
+        let answer = self.ask(&Message { head, body })?;
+        serde_json::from_slice(&answer)
             .map_err(|error| KitError::io("read moto's answer")(error.into()))
     }
 }
