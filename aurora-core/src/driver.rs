@@ -167,12 +167,14 @@ pub(crate) async fn drive(
                 driver.end_monitors().await;
                 engine = engine.successor(fastrand::u64(..), Instant::now());
                 // Facts for the engine that was: the new one numbers its instances anew. What an
-                // operator wants is told by name, and holds.
+                // operator wants and an API tells is told by name, and holds.
                 let mut wanted = Vec::new();
                 while let Ok(command) = commands.try_recv() {
                     match command {
                         Command::Close => return shared.close(),
-                        Command::Fact(input @ Input::SetOnline { .. }) => wanted.push(input),
+                        Command::Fact(input @ (Input::Described(_) | Input::SetOnline { .. })) => {
+                            wanted.push(input)
+                        }
                         Command::Fact(_) => {}
                         #[cfg(test)]
                         Command::Panic => {}

@@ -34,6 +34,7 @@ mod policy;
 mod postgres_client;
 mod probe;
 mod ramp;
+mod rds;
 mod route;
 pub mod session;
 #[cfg(feature = "simulation")]

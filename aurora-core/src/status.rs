@@ -68,6 +68,16 @@ pub struct InstanceStatus {
     /// Moving average of the time a statement takes.
     #[serde(rename = "latency_seconds", serialize_with = "seconds")]
     pub latency: Option<Duration>,
+    /// The availability zone it is in, once the API of RDS has told.
+    pub availability_zone: Option<String>,
+    /// Its class, such as `db.r6g.large`, once the API of RDS has told.
+    pub class: Option<String>,
+    /// How early it is promoted in a failover, 0 first, once the API of RDS has told.
+    pub promotion_tier: Option<u8>,
+    /// Its status in the API of RDS, once that has told; it decides nothing.
+    pub rds_status: Option<String>,
+    /// Whether it serves no reads because it is outside the custom endpoint of the URL.
+    pub outside_endpoint: bool,
     /// What was last seen to go wrong, while it is not healthy.
     pub last_error: Option<String>,
 }
@@ -112,6 +122,11 @@ impl InstanceStatus {
             in_flight: stats.in_flight(),
             connections: stats.connections(),
             latency: (!latency.is_zero()).then_some(latency),
+            availability_zone: instance.availability_zone().map(str::to_owned),
+            class: instance.class().map(str::to_owned),
+            promotion_tier: instance.promotion_tier(),
+            rds_status: instance.rds_status().map(str::to_owned),
+            outside_endpoint: instance.outside_endpoint,
             last_error: instance.last_error.as_deref().map(str::to_owned),
         }
     }
@@ -128,7 +143,13 @@ impl fmt::Display for Status {
         )?;
         for i in &self.instances {
             let lag = i.lag.map_or_else(|| "unknown".to_owned(), millis);
-            let health = if i.online { i.health.to_string() } else { "offline".to_owned() };
+            let health = match (i.online, i.health) {
+                (false, _) => "offline".to_owned(),
+                (true, Health::Online) if i.outside_endpoint && i.role == Role::Reader => {
+                    "outside".to_owned()
+                }
+                (true, health) => health.to_string(),
+            };
             let error = i.last_error.as_deref().unwrap_or("");
             writeln!(
                 f,

@@ -8,6 +8,7 @@ use super::freshness::Reached;
 use super::unrest::Unrest;
 use super::{FailureKind, Lineage};
 use crate::config::Address;
+use crate::rds::Described;
 use crate::stats::InstanceStats;
 use crate::topology::{Health, Inherited, Instance, InstanceId, Role};
 
@@ -186,7 +187,7 @@ impl Member {
     }
 
     /// What the snapshot says of it.
-    pub(super) fn publish(&self, elected: bool) -> Instance {
+    pub(super) fn publish(&self, elected: bool, described: &Described) -> Instance {
         Instance {
             id: self.id.clone(),
             address: self.address.clone(),
@@ -204,6 +205,8 @@ impl Member {
             weight: self.weight,
             turn: 0,
             stats: Arc::clone(&self.stats),
+            details: described.details(&self.id, &self.address).cloned(),
+            outside_endpoint: !described.admits(&self.id, &self.address),
         }
     }
 }

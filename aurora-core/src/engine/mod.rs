@@ -43,6 +43,7 @@ use self::want::Want;
 use crate::config::Address;
 use crate::endpoint::HostPattern;
 use crate::event::Event;
+use crate::rds::Described;
 use crate::topology::{Health, Inherited, InstanceId, Sampled, Topology};
 
 /// How the engine behaves; all of it comes from the configuration.
@@ -66,6 +67,12 @@ pub(crate) enum Input {
     Answered { slot: Slot, asked_at: Instant, report: Report },
     /// An adapter saw something go wrong on a connection of that epoch.
     Complained { instance: InstanceId, epoch: u64, complaint: Complaint, message: Arc<str> },
+    /// The API of RDS told something else than before. It changes no role, health or membership.
+    #[cfg_attr(
+        not(any(feature = "rds-api", test)),
+        expect(dead_code, reason = "without the API nothing is ever told")
+    )]
+    Described(Arc<Described>),
     /// The monitor's idle connection broke.
     Disconnected { slot: Slot, message: Arc<str> },
     /// The task that monitors the instance died.
@@ -136,6 +143,8 @@ pub(crate) struct Engine {
     offline_since: Option<Instant>,
     /// Whom an operator took out of use before this engine was there, until they are found again.
     kept_offline: BTreeSet<InstanceId>,
+    /// What the API of RDS told last.
+    described: Arc<Described>,
     rng: fastrand::Rng,
     published: Arc<Topology>,
 }
@@ -167,6 +176,7 @@ impl Engine {
             is_urgent: true,
             offline_since: Some(now),
             kept_offline: BTreeSet::new(),
+            described: Arc::default(),
             rng: fastrand::Rng::with_seed(seed),
             published: Arc::new(Topology::new(Vec::new())),
         };
@@ -196,6 +206,7 @@ impl Engine {
             Input::Complained { instance, epoch, complaint, message } => {
                 self.complained(now, &instance, epoch, complaint, message);
             }
+            Input::Described(described) => self.described = described,
             Input::Disconnected { slot, message } => self.disconnected(now, slot, message),
             Input::MonitorDied { slot, reason } => self.monitor_died(now, slot, reason, out),
             Input::SessionBegan { slot } => {
@@ -290,7 +301,7 @@ impl Engine {
 
     fn snapshot(&self, generation: u64) -> Topology {
         let visible = self.members.iter().filter(|member| member.is_visible());
-        let instances = visible.map(|m| m.publish(self.elected == Some(m.slot)));
+        let instances = visible.map(|m| m.publish(self.elected == Some(m.slot), &self.described));
         let mut topology = Topology::new(instances.collect());
         topology.generation = generation;
         topology.cluster.clone_from(&self.cluster);

@@ -19,8 +19,8 @@ impl Engine {
     }
 
     /// The engine that takes this one's place after a bug in it: it knows nothing but the
-    /// configured addresses, which cluster they lead to, whose time as a writer is over, and whom
-    /// an operator took out of use.
+    /// configured addresses, which cluster they lead to, whose time as a writer is over, whom an
+    /// operator took out of use, and what the API of RDS told.
     pub(crate) fn successor(&self, seed: u64, now: Instant) -> Self {
         let mut heir = Self::new(self.settings.clone(), &self.configured, seed, now);
         heir.cluster.clone_from(&self.cluster);
@@ -28,6 +28,7 @@ impl Engine {
         heir.lineage.clone_from(&self.lineage);
         heir.has_switched = self.has_switched;
         heir.contested = self.contested;
+        heir.described = Arc::clone(&self.described);
         heir.kept_offline.clone_from(&self.kept_offline);
         let offline = self.members.iter().filter(|member| !member.online);
         heir.kept_offline.extend(offline.map(|member| member.id.clone()));

@@ -66,7 +66,10 @@ impl Engine {
     fn readers(&self) -> impl Iterator<Item = usize> {
         let members = self.members.iter().enumerate();
         let usable = members.filter(|(_, member)| {
-            member.role == Role::Reader && member.health == Health::Online && member.online
+            member.role == Role::Reader
+                && member.health == Health::Online
+                && member.online
+                && self.described.admits(&member.id, &member.address)
         });
         usable.map(|(index, _)| index)
     }

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 
 use crate::config::Address;
 use crate::engine::FailureKind;
+use crate::rds::Details;
 use crate::stats::InstanceStats;
 
 /// The name of an instance: its Aurora instance identifier, or `host:port` on plain PostgreSQL.
@@ -133,6 +134,10 @@ pub struct Instance {
     /// Its place by name among those of its rank, for policies that take turns.
     pub(crate) turn: usize,
     pub(crate) stats: Arc<InstanceStats>,
+    /// What the API of RDS told of it.
+    pub(crate) details: Option<Arc<Details>>,
+    /// It does not belong to the custom endpoint that the URL names.
+    pub(crate) outside_endpoint: bool,
 }
 
 impl Instance {
@@ -217,6 +222,39 @@ impl Instance {
         &self.stats
     }
 
+    /// The availability zone it is in, once the API of RDS has told (feature `rds-api`).
+    #[must_use]
+    pub fn availability_zone(&self) -> Option<&str> {
+        self.details.as_ref()?.availability_zone.as_deref()
+    }
+
+    /// Its class, such as `db.r6g.large`, once the API of RDS has told (feature `rds-api`).
+    #[must_use]
+    pub fn class(&self) -> Option<&str> {
+        self.details.as_ref()?.class.as_deref()
+    }
+
+    /// How early Aurora promotes it in a failover, from 0 (first) to 15, once the API of RDS has
+    /// told (feature `rds-api`). Source: RDS API reference, DBInstance.
+    #[must_use]
+    pub fn promotion_tier(&self) -> Option<u8> {
+        self.details.as_ref()?.promotion_tier
+    }
+
+    /// Its status in the API of RDS, such as `available`, once that has told (feature `rds-api`).
+    /// It may be minutes old and decides nothing: see [`Instance::health`].
+    #[must_use]
+    pub fn rds_status(&self) -> Option<&str> {
+        self.details.as_ref()?.status.as_deref()
+    }
+
+    /// Whether it does not belong to the custom endpoint that the URL names, as far as the API of
+    /// RDS has told (feature `rds-api`): it serves no reads then.
+    #[must_use]
+    pub fn is_outside_endpoint(&self) -> bool {
+        self.outside_endpoint
+    }
+
     /// What was last seen to go wrong on it, while it is not healthy.
     #[must_use]
     pub fn last_error(&self) -> Option<&str> {
@@ -228,7 +266,8 @@ impl Instance {
     }
 
     /// What makes a new generation when it changes: everything but freshness.
-    pub(super) fn identity(&self) -> (&InstanceId, &Address, Role, Health, u64, bool) {
-        (&self.id, &self.address, self.role, self.health, self.epoch, self.online)
+    pub(super) fn identity(&self) -> (&InstanceId, &Address, Role, Health, u64, [bool; 2]) {
+        let uses = [self.online, self.outside_endpoint];
+        (&self.id, &self.address, self.role, self.health, self.epoch, uses)
     }
 }

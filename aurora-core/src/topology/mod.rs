@@ -154,8 +154,8 @@ fn give_turns(readers: &mut [Instance]) {
 fn rank(instance: &Instance) -> u8 {
     match (instance.is_usable(), instance.role) {
         (true, Role::Writer) => 0,
-        (true, Role::Reader) => 1,
-        (true, Role::Unknown) | (false, _) => 2,
+        (true, Role::Reader) if !instance.outside_endpoint => 1,
+        (true, Role::Reader | Role::Unknown) | (false, _) => 2,
     }
 }
 
@@ -185,6 +185,8 @@ pub(crate) mod tests {
             weight: 100,
             turn: 0,
             stats: Arc::new(crate::stats::InstanceStats::new(Instant::now())),
+            details: None,
+            outside_endpoint: false,
         }
     }
 
@@ -207,6 +209,21 @@ pub(crate) mod tests {
         assert_eq!(names(topology.readers()), ["fresh", "old", "unknown-lag"]);
         assert_eq!(names(topology.readers_fresh_as_of(t0 + Duration::from_secs(2))), ["fresh"]);
         assert_eq!(names(topology.readers_fresh_as_of(t0 + Duration::from_secs(6))), [""; 0]);
+    }
+
+    #[test]
+    fn a_reader_outside_the_custom_endpoint_is_no_candidate() {
+        let mut outside = instance("outside", Role::Reader, None);
+        outside.outside_endpoint = true;
+        let mut writer = instance("writer", Role::Writer, None);
+        writer.outside_endpoint = true;
+        let inside = instance("inside", Role::Reader, None);
+        let topology = Topology::new(vec![outside.clone(), writer, inside]);
+        assert_eq!(topology.writer().unwrap().id.as_str(), "writer", "writes go to it anyway");
+        let readers: Vec<_> = topology.readers().iter().map(|reader| reader.id.as_str()).collect();
+        assert_eq!(readers, ["inside"]);
+        let before = Topology::new(vec![instance("outside", Role::Reader, None)]);
+        assert!(Topology::new(vec![outside]).differs_from(&before));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The engine in virtual time, against servers that are data.
 
+mod described;
 mod endless;
 mod epochs;
 pub(crate) mod events;
