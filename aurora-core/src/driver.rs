@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) closed: AtomicBool,
     /// Tasks of ours that died and were started again.
     pub(crate) restarts: AtomicU64,
+    /// What is wrong with the API of RDS, if it is asked.
+    pub(crate) rds_problem: Mutex<Option<String>>,
 }
 
 impl Shared {
@@ -73,6 +75,7 @@ impl Shared {
             stores: Mutex::default(),
             closed: AtomicBool::new(false),
             restarts: AtomicU64::new(0),
+            rds_problem: Mutex::default(),
         }
     }
 

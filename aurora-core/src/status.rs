@@ -29,6 +29,9 @@ pub struct Status {
     pub reads_that_waited_for_freshness: u64,
     /// Tasks of this library's own monitoring that died of a bug, and were started again.
     pub monitor_restarts: u64,
+    /// Why the API of RDS told nothing when it was asked last, if so (feature `rds-api`). What it
+    /// told before stands; routing does not depend on it.
+    pub rds_problem: Option<String>,
     /// Every instance: the writer, the usable readers, the rest.
     pub instances: Vec<InstanceStatus>,
 }
@@ -87,7 +90,12 @@ fn seconds<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<
 }
 
 impl Status {
-    pub(crate) fn new(topology: &Topology, counts: [u64; 4], now: Instant) -> Self {
+    pub(crate) fn new(
+        topology: &Topology,
+        counts: [u64; 4],
+        rds_problem: Option<String>,
+        now: Instant,
+    ) -> Self {
         let [reads_without_reader, reads_without_fresh_reader, waited, monitor_restarts] = counts;
         Self {
             cluster: topology.cluster().map(str::to_owned),
@@ -98,6 +106,7 @@ impl Status {
             reads_without_fresh_reader,
             reads_that_waited_for_freshness: waited,
             monitor_restarts,
+            rds_problem,
             instances: topology.instances().iter().map(|i| InstanceStatus::new(i, now)).collect(),
         }
     }
@@ -171,6 +180,9 @@ impl fmt::Display for Status {
                 "reads served by the writer: {no_reader} without a reader, {not_fresh} without a \
                  fresh one"
             )?;
+        }
+        if let Some(problem) = &self.rds_problem {
+            writeln!(f, "the API of RDS tells nothing new: {problem}")?;
         }
         match &self.degraded {
             Some(reason) => writeln!(f, "topology degraded: {reason}"),

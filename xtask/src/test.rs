@@ -49,7 +49,7 @@ fn lints() -> Result<(), StepError> {
 
 /// What a user may switch on alone has to compile alone.
 fn features_apart() -> Result<(), StepError> {
-    for features in ["iam", "mysql", "secrets-manager"] {
+    for features in ["iam", "mysql", "rds-api", "secrets-manager"] {
         let what = ["--package", "aurora-core", "--features", features, "--", "-D", "warnings"];
         Step::cargo("clippy").args(what).run()?;
     }

@@ -13,7 +13,7 @@ mod turn;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::Guard;
@@ -34,6 +34,7 @@ use crate::event::Events;
 use crate::names::Names;
 use crate::policy::{self, Policy};
 use crate::probe::{Prober, Tls};
+use crate::rds::Watch;
 use crate::route::{Missing, route_staying};
 use crate::session::Session;
 use crate::sql::{Rules, SqlDialect, StatementCache};
@@ -110,7 +111,9 @@ impl Cluster {
     /// ([`ErrorKind::Configuration`]), or the addresses belong to different clusters
     /// ([`ErrorKind::WrongCluster`]); after `connect_timeout`, when no instance is the writer
     /// ([`ErrorKind::NoWriter`]); after `failover_timeout`, when who provides the credentials does
-    /// not answer ([`ErrorKind::Credentials`]).
+    /// not answer ([`ErrorKind::Credentials`]), or the API of RDS, where only a `cluster_id` tells
+    /// what to connect to ([`ErrorKind::Deadline`]; [`ErrorKind::Configuration`] at once if it
+    /// refuses).
     ///
     /// # Cancel safety
     ///
@@ -154,12 +157,14 @@ impl Cluster {
     ///
     /// See [`Cluster::connect`].
     pub async fn connect_with(config: Config, policy: Box<dyn Policy>) -> Result<Self, Error> {
-        let (background, keyring) = prepare(&config)?;
+        let background = Background::shared()?;
+        let (config, watch) = Watch::begin(config, &background).await?;
+        let keyring = Keyring::new(&config, background.handle().clone());
         let first = first_login(&config);
         if let Some((address, deadline)) = first {
             keyring.login(address, deadline).await?;
         }
-        let (cluster, deadline) = Self::start(config, policy, background, keyring)?;
+        let (cluster, deadline) = Self::start(config, policy, background, keyring, watch)?;
         let ready = cluster
             .wait(cluster.changed(), deadline, |topology| startup::verdict(topology, false))
             .await;
@@ -183,11 +188,13 @@ impl Cluster {
     ///
     /// See [`Cluster::connect`].
     pub fn connect_blocking_with(config: Config, policy: Box<dyn Policy>) -> Result<Self, Error> {
-        let (background, keyring) = prepare(&config)?;
+        let background = Background::shared()?;
+        let (config, watch) = Watch::begin_blocking(config, &background)?;
+        let keyring = Keyring::new(&config, background.handle().clone());
         if let Some((address, deadline)) = first_login(&config) {
             keyring.login_blocking(address, deadline)?;
         }
-        let (cluster, deadline) = Self::start(config, policy, background, keyring)?;
+        let (cluster, deadline) = Self::start(config, policy, background, keyring, watch)?;
         let ready = cluster.wait_blocking(cluster.changed(), deadline, |topology| {
             startup::verdict(topology, false)
         });
@@ -200,6 +207,7 @@ impl Cluster {
         policy: Box<dyn Policy>,
         background: Arc<Background>,
         keyring: Arc<Keyring>,
+        watch: Watch,
     ) -> Result<(Self, Instant), Error> {
         let prober = Prober::new(config.clone(), Arc::clone(&keyring))?;
         let (tls, names) = (prober.tls(), prober.names().clone());
@@ -220,6 +228,7 @@ impl Cluster {
             .write_functions(config.write_functions());
         let shared = Arc::new(Shared::new(config, engine.topology(), commands));
         let questions = shared.new_store();
+        watch.start(&background, &shared);
         background.handle().spawn(driver::drive(Arc::clone(&shared), prober, engine, receiver));
         let cluster = Self(Arc::new(Inner {
             shared,
@@ -286,7 +295,9 @@ impl Cluster {
         let Wanting { not_fresh, waited, .. } = &self.0.wanting;
         let counts = [&self.0.no_reader, not_fresh, waited, &self.0.shared.restarts];
         let counts = counts.map(|count| count.load(Ordering::Relaxed));
-        Status::new(&self.snapshot(), counts, Instant::now())
+        let problem = &self.0.shared.rds_problem;
+        let problem = problem.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Status::new(&self.snapshot(), counts, problem, Instant::now())
     }
 
     /// Listens to what happens from now on.
@@ -356,13 +367,6 @@ impl Cluster {
     pub fn is_closed(&self) -> bool {
         self.0.shared.closed.load(Ordering::Acquire)
     }
-}
-
-/// What a cluster needs before it begins.
-fn prepare(config: &Config) -> Result<(Arc<Background>, Arc<Keyring>), Error> {
-    let background = Background::shared()?;
-    let keyring = Keyring::new(config, background.handle().clone());
-    Ok((background, keyring))
 }
 
 /// Where the first login will be, and how long its credentials are waited for. They are fetched

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "rds-api")]
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+
 use super::address::Address;
 use super::choices::Family;
 use super::options::{OPTIONS, Settings};
@@ -43,6 +46,8 @@ pub struct ConfigBuilder {
     pub(super) settings: Settings,
     pub(super) credentials: Option<Arc<dyn CredentialsProvider>>,
     resolver: Option<Arc<dyn Resolve>>,
+    #[cfg(feature = "rds-api")]
+    aws_credentials: Option<SharedCredentialsProvider>,
     pub(super) problems: Problems,
     /// A URL was given whose parts could not be told apart; that they are missing is no news.
     pub(super) url_is_unusable: bool,
@@ -131,6 +136,14 @@ impl ConfigBuilder {
         self
     }
 
+    /// Whom to ask for the AWS credentials with which the API of RDS is called; any provider of
+    /// `aws-config` will do. Default: the chain of the AWS SDK.
+    #[cfg(feature = "rds-api")]
+    pub fn aws_credentials(mut self, provider: impl ProvideCredentials + 'static) -> Self {
+        self.aws_credentials = Some(SharedCredentialsProvider::new(provider));
+        self
+    }
+
     /// The options as a Markdown table, for the help text of a program.
     #[must_use]
     pub fn describe_options() -> String {
@@ -160,6 +173,8 @@ impl ConfigBuilder {
             database: self.database.unwrap_or_default(),
             credentials: self.credentials,
             resolver: self.resolver,
+            #[cfg(feature = "rds-api")]
+            aws_credentials: self.aws_credentials,
             given: self.settings,
             values,
         })))

@@ -18,6 +18,8 @@ mod value;
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "rds-api")]
+use aws_credential_types::provider::SharedCredentialsProvider;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 pub use address::Address;
@@ -74,6 +76,8 @@ struct Inner {
     database: String,
     credentials: Option<Arc<dyn CredentialsProvider>>,
     resolver: Option<Arc<dyn Resolve>>,
+    #[cfg(feature = "rds-api")]
+    aws_credentials: Option<SharedCredentialsProvider>,
     given: Settings,
     values: Values,
 }
@@ -109,7 +113,8 @@ impl Config {
         self.0.family
     }
 
-    /// The addresses to start from, in the order they were given; never empty.
+    /// The addresses to start from, in the order they were given. There is none only where
+    /// `cluster_id` alone tells what to connect to, and nobody has connected yet.
     #[must_use]
     pub fn addresses(&self) -> &[Address] {
         &self.0.addresses
@@ -141,6 +146,30 @@ impl Config {
     /// Who is asked for the addresses of host names, if not the operating system.
     pub(crate) fn resolver(&self) -> Option<Arc<dyn Resolve>> {
         self.0.resolver.clone()
+    }
+
+    /// Whom to ask for the AWS credentials, if not the chain of the SDK.
+    #[cfg(feature = "rds-api")]
+    pub(crate) fn aws_credentials(&self) -> Option<SharedCredentialsProvider> {
+        self.0.aws_credentials.clone()
+    }
+
+    /// The same with addresses that were looked up; defaults that depend on host names follow.
+    #[cfg(feature = "rds-api")]
+    pub(crate) fn with_addresses(&self, addresses: Vec<Address>) -> Self {
+        let inner = &self.0;
+        Self(Arc::new(Inner {
+            values: inner.given.resolve(&addresses),
+            addresses,
+            family: inner.family,
+            user: inner.user.clone(),
+            password: inner.password.clone(),
+            database: inner.database.clone(),
+            credentials: inner.credentials.clone(),
+            resolver: inner.resolver.clone(),
+            aws_credentials: inner.aws_credentials.clone(),
+            given: inner.given.clone(),
+        }))
     }
 
     /// How long an instance may take to answer a probe: `detection_time` less `probe_interval`.

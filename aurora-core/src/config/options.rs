@@ -18,9 +18,10 @@ const DETECTION_TIME: Duration = Duration::from_millis(2500);
 
 options! {
     /// Whether connections are encrypted and what is verified, in libpq's words.
-    /// Default: `verify-full` if a host name belongs to Amazon RDS, else `prefer`.
-    (copy) sslmode: TlsMode = |addresses, _| {
-        if rds_endpoints(addresses).next().is_some() {
+    /// Default: `verify-full` if a host name belongs to Amazon RDS, or a `cluster_id` alone tells
+    /// what to connect to, else `prefer`.
+    (copy) sslmode: TlsMode = |addresses, given| {
+        if is_rds(addresses, given) {
             TlsMode::VerifyFull
         } else {
             TlsMode::Prefer
@@ -30,9 +31,10 @@ options! {
     /// The certificate authorities to trust: `rds` are those of Amazon RDS, which are built in
     /// (not those of GovCloud and China), and with `verify-full` the operating system's too.
     /// Needs an `sslmode` that verifies certificates.
-    /// Default: `rds` if a host name belongs to Amazon RDS, else `system`.
-    (into) sslrootcert: RootCertificates = |addresses, _| {
-        if rds_endpoints(addresses).next().is_some() {
+    /// Default: `rds` if a host name belongs to Amazon RDS, or a `cluster_id` alone tells what to
+    /// connect to, else `system`.
+    (into) sslrootcert: RootCertificates = |addresses, given| {
+        if is_rds(addresses, given) {
             RootCertificates::Rds
         } else {
             RootCertificates::System
@@ -68,6 +70,17 @@ options! {
     /// Where the APIs of AWS are, for a VPC endpoint or a stand-in.
     /// Default: `none`, where AWS says.
     (optional String) aws_endpoint_url: Option<String> = |_, _| None;
+
+    /// The identifier of the cluster in the API of RDS (feature `rds-api`). Where the URL names no
+    /// host, all there is to connect to is looked up by it. In a URL written `aurora.cluster_id`.
+    /// Default: `none`, then that of the host name of a cluster or reader endpoint.
+    (optional String) cluster_id: Option<String> = |_, _| None;
+
+    /// The pause between two questions to the API of RDS for zones, classes and the members of
+    /// custom endpoints (feature `rds-api`), give or take a tenth. Longer while it is throttled.
+    /// At least `1s`; `none` never asks, and then a custom endpoint limits no reads.
+    /// Default: `1m`.
+    (maybe) rds_refresh: Option<Duration> = |_, _| Some(Duration::from_secs(60));
 
     /// The name every connection gives itself, as `pg_stat_activity` shows it, or the attribute
     /// `program_name` of MySQL.
@@ -198,6 +211,12 @@ options! {
     /// Zero leaves it to the operating system, which waits for many minutes.
     /// Default: `5s`.
     (copy) tcp_user_timeout: Duration = |_, _| Duration::from_secs(5);
+}
+
+/// Whether host names belong to Amazon RDS, or will once they are looked up.
+fn is_rds(addresses: &[Address], given: &Settings) -> bool {
+    let is_looked_up = addresses.is_empty() && matches!(given.cluster_id, Some(Some(_)));
+    is_looked_up || rds_endpoints(addresses).next().is_some()
 }
 
 /// What the host names say that belong to Amazon RDS.

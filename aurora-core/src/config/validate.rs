@@ -45,7 +45,9 @@ pub(super) fn source(builder: &mut ConfigBuilder, values: &Values) {
 pub(super) fn parts(builder: &mut ConfigBuilder) {
     let problems = &mut builder.problems;
     let missing = !builder.url_is_unusable;
+    let looked_up = matches!(&builder.settings.cluster_id, Some(Some(id)) if !id.is_empty());
     match &builder.addresses {
+        None if looked_up => {}
         None if missing => problems.add(
             "no host is given",
             "write it in the URL, as in postgres://user@host:5432/database, and the URL in \
@@ -101,6 +103,7 @@ fn nul(name: &str, problems: &mut Problems) {
 /// Checks the options.
 pub(super) fn options(family: Family, given: &Settings, values: &Values, problems: &mut Problems) {
     fits(family, values, problems);
+    rds(values, problems);
     tls(given, values, problems);
     durations(values, problems);
     if values.connect_rate == Some(0) {
@@ -130,6 +133,21 @@ fn fits(family: Family, values: &Values, problems: &mut Problems) {
             "`options` are parameters of PostgreSQL's sessions",
             "remove it, and set variables of the session where connections are made",
         );
+    }
+}
+
+fn rds(values: &Values, problems: &mut Problems) {
+    if values.cluster_id.is_some() && !cfg!(feature = "rds-api") {
+        problems.add(
+            "aurora.cluster_id needs the feature `rds-api`",
+            "switch it on in the Cargo.toml of your program",
+        );
+    }
+    if values.cluster_id.as_deref() == Some("") {
+        problems.add("cluster_id is empty", "write the identifier of the cluster");
+    }
+    if values.rds_refresh.is_some_and(|pause| pause < Duration::from_secs(1)) {
+        problems.add("rds_refresh is shorter than `1s`", "write more, or `none` to never ask");
     }
 }
 
@@ -176,6 +194,7 @@ fn durations(values: &Values, problems: &mut Problems) {
         ("failover_interval", values.failover_interval),
         ("detection_time", values.detection_time),
         ("keepalive_idle", values.keepalive_idle),
+        ("rds_refresh", values.rds_refresh.unwrap_or_default()),
         ("tcp_user_timeout", values.tcp_user_timeout),
     ]
     .map(|(name, value)| (name, Some(value), ""));

@@ -6,7 +6,9 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+#[cfg(any(feature = "iam", feature = "secrets-manager"))]
+use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::{Builder, tls};
 use tokio::sync::OnceCell;
 
@@ -27,11 +29,12 @@ pub(crate) struct Aws {
 }
 
 impl Aws {
-    #[cfg(feature = "secrets-manager")]
+    #[cfg(any(feature = "rds-api", feature = "secrets-manager"))]
     pub(crate) fn in_region(region: Option<String>) -> Self {
         Self { region, ..Self::default() }
     }
 
+    #[cfg(any(feature = "iam", feature = "secrets-manager"))]
     pub(crate) fn set_credentials(&mut self, provider: impl ProvideCredentials + 'static) {
         self.credentials = Some(SharedCredentialsProvider::new(provider));
     }

@@ -3,7 +3,7 @@
 //! Every physical connection, of every adapter and of the monitors, asks the cluster's one
 //! [`Keyring`]. What it says is decided by a pure state machine, [`cache`].
 
-#[cfg(any(feature = "iam", feature = "secrets-manager"))]
+#[cfg(any(feature = "iam", feature = "rds-api", feature = "secrets-manager"))]
 mod aws;
 mod cache;
 mod choice;
@@ -14,6 +14,8 @@ mod provider;
 #[cfg(feature = "secrets-manager")]
 mod secrets_manager;
 
+#[cfg(feature = "rds-api")]
+pub(crate) use self::aws::Aws;
 pub(crate) use self::choice::{Choice, choose};
 #[cfg(feature = "iam")]
 pub use self::iam::IamTokens;

@@ -36,7 +36,7 @@ pub(super) fn run(data: &[u8]) {
 }
 
 fn check(config: &Config) {
-    assert!(!config.addresses().is_empty());
+    assert!(!config.addresses().is_empty() || config.cluster_id().is_some());
     assert!(!config.user().is_empty());
     assert!(config.probe_timeout() <= config.detection_time());
     let shown = config.redacted_url();

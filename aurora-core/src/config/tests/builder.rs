@@ -37,6 +37,7 @@ fn every_setter_reaches_its_accessor() -> Result<(), Error> {
         .max_lifetime(9 * second)
         .keepalive_idle(10 * second)
         .tcp_user_timeout(11 * second)
+        .rds_refresh(12 * second)
         .build()?;
     assert_eq!(config.sslmode(), TlsMode::VerifyFull);
     assert_eq!(config.sslrootcert(), &RootCertificates::File("/ca.pem".into()));
@@ -62,6 +63,7 @@ fn every_setter_reaches_its_accessor() -> Result<(), Error> {
     assert_eq!(config.max_lifetime(), Some(9 * second));
     assert_eq!(config.keepalive_idle(), 10 * second);
     assert_eq!(config.tcp_user_timeout(), 11 * second);
+    assert_eq!(config.rds_refresh(), Some(12 * second));
     Ok(())
 }
 

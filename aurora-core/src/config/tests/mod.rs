@@ -2,6 +2,7 @@
 
 mod address;
 mod builder;
+mod cluster_id;
 mod docs;
 mod env;
 mod redaction;
