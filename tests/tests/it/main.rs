@@ -9,6 +9,7 @@ mod diesel_sessions;
 mod faults;
 mod mysql_core;
 mod names;
+mod rds;
 mod scenarios;
 mod startup;
 mod store;
