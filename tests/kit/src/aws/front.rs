@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -46,6 +46,7 @@ struct Shared {
     behind: SocketAddr,
     mood: Mutex<Mood>,
     calls: Mutex<HashMap<String, usize>>,
+    misbehaved: AtomicUsize,
     known: Mutex<HashMap<String, String>>,
     is_closed: AtomicBool,
 }
@@ -62,6 +63,7 @@ impl Front {
             behind,
             mood: Mutex::new(Mood::Honest),
             calls: Mutex::default(),
+            misbehaved: AtomicUsize::new(0),
             known: Mutex::default(),
             is_closed: AtomicBool::new(false),
         });
@@ -93,6 +95,12 @@ impl Front {
     pub fn calls(&self, operation: &str) -> usize {
         guarded(&self.shared.calls).get(operation).copied().unwrap_or(0)
     }
+
+    /// How many calls met another mood than [`Mood::Honest`].
+    #[must_use]
+    pub fn misbehaved(&self) -> usize {
+        self.shared.misbehaved.load(Ordering::Acquire)
+    }
 }
 
 impl Drop for Front {
@@ -123,6 +131,9 @@ fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
     let dialect = Dialect::of(&request);
     *guarded(&shared.calls).entry(dialect.operation.clone()).or_default() += 1;
     let mood = *guarded(&shared.mood);
+    if !matches!(mood, Mood::Honest) {
+        shared.misbehaved.fetch_add(1, Ordering::Release);
+    }
     let (status, body) = match mood {
         Mood::Gone => return Ok(()),
         Mood::Honest | Mood::Slow(_) => {

@@ -64,6 +64,7 @@ fn status_has_every_field_and_fits_a_terminal() {
         "monitor_restarts",
         "reads_without_fresh_reader",
         "reads_that_waited_for_freshness",
+        "rds_problem",
         "instances",
     ];
     expected.sort_unstable();
@@ -83,6 +84,11 @@ fn status_has_every_field_and_fits_a_terminal() {
         "in_flight",
         "connections",
         "latency_seconds",
+        "availability_zone",
+        "class",
+        "promotion_tier",
+        "rds_status",
+        "outside_endpoint",
         "last_error",
     ];
     expected.sort_unstable();
