@@ -41,8 +41,10 @@ pub(super) fn config(swarm: &Swarm) -> Config {
     };
     let ms = |time: Duration| time.as_millis();
     let mut url = format!(
-        "postgres://app@{hosts}/db?detection_time={}ms&failover_timeout={}ms&reader_fallback={}",
+        "postgres://app@{hosts}/db?detection_time={}ms&failover_interval={}ms\
+         &failover_timeout={}ms&reader_fallback={}",
         ms(swarm.detection),
+        ms(swarm.hurry),
         ms(swarm.failover_timeout),
         swarm.reader_fallback,
     );

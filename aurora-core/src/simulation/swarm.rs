@@ -77,6 +77,8 @@ pub(super) struct Swarm {
     /// How long the operator takes to act on a failure.
     pub(super) reaction: Duration,
     pub(super) detection: Duration,
+    /// The pause between two questions in times of trouble, or while fresh readers are wanted.
+    pub(super) hurry: Duration,
     pub(super) failover_timeout: Duration,
     pub(super) think: Duration,
     pub(super) latency: Duration,
@@ -106,8 +108,10 @@ impl Swarm {
         if positions && later.u8(..4) == 0 {
             faults.push(Fault::Clock);
         }
+        let hurry = ms([10, 20, 40, 80][later.usize(..4)]);
         Self {
             kind,
+            hurry,
             servers: rng.usize(2..=5),
             clients: rng.usize(2..=6),
             faults,
