@@ -74,11 +74,12 @@ impl Subject {
         assert!(!is_read(&strict) || is_read(&self.found), "{:?}", self.text);
     }
 
-    /// A comment before a text changes nothing, nor does a semicolon behind one that is whole.
+    /// A comment before a text changes nothing, nor does a semicolon behind one that is whole. In
+    /// MySQL it may: a line's end closes a comment in one reading of a text only.
     fn is_the_same_when_spaced(&self) {
         let behind = Self::new(self.dialect, format!("/* c */ {}", self.text));
         assert_eq!(behind.found, self.found, "{:?}", self.text);
-        if self.is_whole() {
+        if self.is_whole() && self.dialect == SqlDialect::Postgres {
             let ended = Self::new(self.dialect, format!("{}\n;", self.text));
             assert_eq!(ended.found, self.found, "{:?}", self.text);
         }
