@@ -57,12 +57,12 @@ use options::{OPTIONS, Settings, Values};
 /// use std::time::Duration;
 ///
 /// let config = Config::from_url(
-///     "postgres://app:secret@db1.example.com,db2.example.com:5433/shop?connect_timeout=500ms",
+///     "postgres://app:hunter2@db1.example.com,db2.example.com:5433/shop?connect_timeout=500ms",
 /// )?;
 /// assert_eq!(config.addresses()[1].to_string(), "db2.example.com:5433");
 /// assert_eq!(config.connect_timeout(), Duration::from_millis(500));
 /// assert_eq!(config.freshness(), Freshness::Session);
-/// assert!(!format!("{config:?}").contains("secret"));
+/// assert!(!format!("{config:?}").contains("hunter2"));
 /// # Ok::<(), aurora_core::Error>(())
 /// ```
 #[derive(Clone)]
