@@ -108,7 +108,8 @@ impl Classification {
     /// A reader hint is not followed when a reader could not be right: data changes, data
     /// definition, locking reads, advisory locks, transaction control, and whatever the server
     /// refuses during recovery stay on the writer. It is followed for what is only *possibly* a
-    /// write, such as [`Rules::unknown_functions_write`], `CALL`, or session state.
+    /// write, such as `CALL`, session state, or what
+    /// [`Rules::unknown_functions_write`](super::Rules::unknown_functions_write) makes one.
     #[must_use]
     pub fn route(&self) -> Target {
         match (self.hint, self.verdict) {
