@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // ---- end of set-up
 
     let cluster = Cluster::connect_blocking(Config::from_url(&url)?)?;
-    let mut session = AuroraConnectionManager::<PgConnection>::new(cluster.clone()).session();
+    let manager = AuroraConnectionManager::<PgConnection>::new(cluster.clone());
     let mut events = cluster.events();
     println!("{}", cluster.status());
 
@@ -27,8 +27,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("event: {}", event.as_ref().ok_or("no event")?);
     assert_eq!(event, Some(Event::OnlineChanged { instance: drained.clone(), online: false }));
 
+    // A session stays with its reader; new ones are spread over those that are in use.
+    let read = || diesel::select(1.into_sql::<Integer>()).get_result::<i32>(&mut manager.session());
     for _ in 0..20 {
-        diesel::select(1.into_sql::<Integer>()).get_result::<i32>(&mut session)?;
+        read()?;
     }
     let json = serde_json::to_value(cluster.status())?;
     println!("{json:#}");
@@ -39,7 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     cluster.instance(&drained).bring_online()?;
     for _ in 0..20 {
-        diesel::select(1.into_sql::<Integer>()).get_result::<i32>(&mut session)?;
+        read()?;
     }
     let back = cluster.status();
     let back = back.instances.iter().find(|i| i.instance == drained).ok_or("gone")?;
