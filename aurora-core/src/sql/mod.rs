@@ -39,9 +39,12 @@ mod effect;
 mod index;
 mod keyed_hash;
 mod mysql;
+mod name_list;
 mod part;
 mod postgres;
 mod rules;
+#[cfg(test)]
+mod texts;
 
 pub use cache::StatementCache;
 pub use classification::{Classification, Target};

@@ -1,35 +1,15 @@
 //! The corpus, what must hold for every text of it, and texts that nobody would write.
 
-use crate::sql::TransactionControl as Control;
-use crate::sql::{
-    Classification, Rules, SqlDialect, StatementCache, Target, TransactionEffect, Verdict,
-};
-
-/// One line of the corpus: what is expected, and the text.
-struct Case {
-    verdict: &'static str,
-    effect: &'static str,
-    flags: &'static str,
-    sql: String,
-}
+use crate::sql::texts::{self, Case};
+use crate::sql::{Classification, Rules, SqlDialect, StatementCache, Target, Verdict};
 
 fn corpus() -> Vec<Case> {
-    let files = [
+    texts::corpus(&[
         include_str!("testdata/reads.txt"),
         include_str!("testdata/writes.txt"),
         include_str!("testdata/session.txt"),
         include_str!("testdata/transactions.txt"),
-    ];
-    let lines = files.iter().flat_map(|file| file.lines());
-    lines.filter(|line| !line.is_empty() && !line.starts_with("# ")).map(case).collect()
-}
-
-fn case(line: &'static str) -> Case {
-    let (expected, sql) = line.split_once("| ").unwrap_or_else(|| panic!("no text: {line}"));
-    let mut columns = expected.split_whitespace();
-    let mut column = || columns.next().unwrap_or_else(|| panic!("a column is missing: {line}"));
-    let (verdict, effect, flags) = (column(), column(), column());
-    Case { verdict, effect, flags, sql: sql.replace('⏎', "\n").replace('␍', "\r") }
+    ])
 }
 
 fn classify_with(sql: &str, rules: &Rules) -> Classification {
@@ -40,71 +20,11 @@ fn classify(sql: &str) -> Classification {
     classify_with(sql, &Rules::default())
 }
 
-fn access(read_only: Option<bool>) -> &'static str {
-    match read_only {
-        None => "",
-        Some(true) => ":ro",
-        Some(false) => ":rw",
-    }
-}
-
-fn verdict_name(verdict: Verdict) -> String {
-    let control = match verdict {
-        Verdict::Lock => return "lock".to_owned(),
-        Verdict::Read => return "read".to_owned(),
-        Verdict::Session => return "session".to_owned(),
-        Verdict::Write => return "write".to_owned(),
-        Verdict::Transaction(control) => control,
-    };
-    match control {
-        Control::Begin { .. } => "begin".to_owned(),
-        Control::Commit => "commit".to_owned(),
-        Control::CommitAndChain => "commit-chain".to_owned(),
-        Control::CommitPrepared => "commit-prepared".to_owned(),
-        Control::Prepare => "prepare".to_owned(),
-        Control::ReleaseSavepoint => "release".to_owned(),
-        Control::Rollback => "rollback".to_owned(),
-        Control::RollbackAndChain => "rollback-chain".to_owned(),
-        Control::RollbackPrepared => "rollback-prepared".to_owned(),
-        Control::RollbackToSavepoint => "rollback-to".to_owned(),
-        Control::Savepoint => "savepoint".to_owned(),
-        Control::SetTransaction { read_only } => format!("set-transaction{}", access(read_only)),
-    }
-}
-
-fn effect_name(effect: TransactionEffect) -> String {
-    match effect {
-        TransactionEffect::None => "-".to_owned(),
-        TransactionEffect::Closes => "close".to_owned(),
-        TransactionEffect::Opens { read_only } => format!("open{}", access(read_only)),
-        TransactionEffect::Unclear => "unclear".to_owned(),
-    }
-}
-
 #[test]
 fn every_text_of_the_corpus_is_classified_as_expected() {
     let corpus = corpus();
     assert!(corpus.len() >= 280, "only {} texts", corpus.len());
-    let mut wrong = Vec::new();
-    for case in &corpus {
-        let found = classify(&case.sql);
-        // `f`: with a reader hint in front, the text goes to a reader.
-        let hinted = classify(&format!("/*@reader*/{}", case.sql)).route() == Target::Reader;
-        let flags: String =
-            [(found.rerunnable(), 'r'), (found.leaves_session_state(), 'l'), (hinted, 'f')]
-                .iter()
-                .filter_map(|&(is, letter)| is.then_some(letter))
-                .collect();
-        let flags = if flags.is_empty() { "-" } else { &flags };
-        let name = verdict_name(found.verdict());
-        let effect = effect_name(found.transaction_effect());
-        if (name.as_str(), effect.as_str(), flags) != (case.verdict, case.effect, case.flags) {
-            let expected = [case.verdict, case.effect, case.flags].join(" ");
-            let reason = found.reason();
-            wrong.push(format!("{name} {effect} {flags} ({reason}), not {expected}: {}", case.sql));
-        }
-    }
-    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    texts::assert_as_expected(SqlDialect::MySql, &corpus);
 }
 
 #[test]
@@ -251,18 +171,6 @@ fn the_application_knows_its_functions_best() {
     assert!(classify_with("SELECT price(1)", &strict).rerunnable());
 }
 
-/// A small generator of numbers (xorshift): the same texts on every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % bound.max(1)
-    }
-}
-
 const SCRAPS: [&str; 22] = [
     "'",
     "\"",
@@ -288,29 +196,15 @@ const SCRAPS: [&str; 22] = [
     "\0",
 ];
 
-fn mutate(text: &str, random: &mut Random) -> String {
-    let mut chars: Vec<char> = text.chars().collect();
-    for _ in 0..=random.below(4) {
-        let at = random.below(chars.len() + 1);
-        match random.below(4) {
-            0 => chars.truncate(at),
-            1 => drop(chars.drain(at..(at + random.below(6)).min(chars.len()))),
-            2 => drop(chars.splice(at..at, SCRAPS[random.below(SCRAPS.len())].chars())),
-            _ => drop(chars.splice(at..at, char::from_u32(random.below(0x250) as u32))),
-        }
-    }
-    chars.into_iter().collect()
-}
-
 #[test]
 fn no_text_makes_it_panic_or_contradict_itself() {
     let corpus = corpus();
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = texts::Random(0x9e37_79b9_7f4a_7c15);
     let rules = Rules::default();
     let cache = StatementCache::new(SqlDialect::MySql, 64);
     for _ in 0..40_000 {
         let base = &corpus[random.below(corpus.len())].sql;
-        let text = mutate(base, &mut random);
+        let text = texts::mutate(base, &mut random, &SCRAPS);
         let found = classify_with(&text, &rules);
         assert_eq!(cache.classify(&text, &rules), found, "{text:?}");
         let guarded = classify_with(&format!("DELETE FROM t;{text}"), &rules);
@@ -321,13 +215,7 @@ fn no_text_makes_it_panic_or_contradict_itself() {
 
 #[test]
 fn every_beginning_of_every_text_is_classified() {
-    for case in corpus() {
-        for (end, _) in case.sql.char_indices() {
-            let found = classify(&case.sql[..end]);
-            let reads = found.verdict() == Verdict::Read || found.hint() == Some(Target::Reader);
-            assert!(found.route() == Target::Writer || reads, "{}", &case.sql[..end]);
-        }
-    }
+    texts::assert_every_beginning_is_classified(SqlDialect::MySql, &corpus());
 }
 
 #[test]
