@@ -140,6 +140,7 @@ impl World {
         let at = super::server::ip(server);
         if let Some(instance) = topology.instances().iter().find(|i| i.ip() == Some(at)) {
             self.fact(Input::SetOnline { instance: instance.id().clone(), online: false });
+            self.taken_offline.insert(instance.id().clone());
             self.soon(lasts, Deed::BringOnline);
         }
     }

@@ -40,10 +40,16 @@ impl World {
         self.feed_all();
     }
 
+    /// Brings everybody back into use. The operator sees whom there is, and who of those he took out
+    /// of use is missing still, as after the engine was replaced: he looks again later.
     fn bring_online(&mut self) {
         let topology = Arc::clone(&self.published);
         for instance in topology.instances() {
             self.fact(Input::SetOnline { instance: instance.id().clone(), online: true });
+        }
+        self.taken_offline.retain(|id| topology.instance(id).is_none());
+        if !self.taken_offline.is_empty() {
+            self.soon(Duration::from_millis(300), Deed::BringOnline);
         }
     }
 

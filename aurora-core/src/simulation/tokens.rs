@@ -83,8 +83,12 @@ impl World {
         let (record, timeline) = (*record, token.timeline());
         let Some(Judgement::Holds { required }) = judged else { return };
         let present = self.published.sampled.as_ref().and_then(|sampled| sampled.incarnation);
-        // Who has moved on since we heard of it last has another history by now.
-        let is_as_known = |writer: &usize| Some(self.servers[*writer].timeline) == present;
+        // Who has moved on since we heard of it last, or was rewound to follow another, has another
+        // history by now.
+        let is_as_known = |writer: &usize| {
+            let server = &self.servers[*writer];
+            server.writer && Some(server.timeline) == present
+        };
         if let Some(writer) = self.known_writer().filter(is_as_known)
             && timeline < present
         {

@@ -1,6 +1,6 @@
 //! Everything there is in a life, and the crank that turns it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -49,6 +49,8 @@ pub(super) struct World {
     /// Who is the writer by the operator's decision.
     pub(super) rightful: usize,
     pub(super) timeline: u64,
+    /// Whom the operator took out of use.
+    pub(super) taken_offline: BTreeSet<InstanceId>,
     /// How much of its log each server has acknowledged to somebody.
     pub(super) promised: Vec<usize>,
     pub(super) paths: Vec<Path>,
@@ -115,6 +117,7 @@ impl World {
             appended: Vec::new(),
             writes: Vec::new(),
             rightful: 0,
+            taken_offline: BTreeSet::new(),
             timeline: 1,
             promised: vec![0; count],
             paths: vec![path; count],
