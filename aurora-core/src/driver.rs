@@ -198,15 +198,10 @@ async fn catch_unwind<F: Future>(work: AssertUnwindSafe<F>) -> Result<F::Output,
         let polled = std::panic::catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
         match polled {
             Ok(poll) => poll.map(Ok),
-            Err(panic) => std::task::Poll::Ready(Err(panic_message(&*panic))),
+            Err(panic) => std::task::Poll::Ready(Err(crate::panic::message(&*panic))),
         }
     })
     .await
-}
-
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
 }
 
 struct Driver<'a> {
@@ -321,7 +316,7 @@ impl<'a> Driver<'a> {
             Err(error) if error.is_cancelled() => return None,
             Err(error) => {
                 let id = error.id();
-                (id, panic_message(&*error.into_panic()))
+                (id, crate::panic::message(&*error.into_panic()))
             }
         };
         let slot =

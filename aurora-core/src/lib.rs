@@ -30,6 +30,7 @@ mod monitor;
 #[cfg(feature = "mysql")]
 mod mysql_client;
 mod names;
+mod panic;
 mod policy;
 mod postgres_client;
 mod probe;

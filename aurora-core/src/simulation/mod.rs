@@ -43,6 +43,7 @@ mod wire;
 mod workload;
 mod world;
 
+use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
 /// What came of one seed.
@@ -77,9 +78,18 @@ pub struct Report {
 /// ```
 #[must_use]
 pub fn run(seed: u64, traced: bool) -> Report {
+    lived(seed, traced, world::World::live)
+}
+
+/// What came of a life, also of one that ended in a panic.
+fn lived(seed: u64, traced: bool, live: impl FnOnce(&mut world::World)) -> Report {
     // Policies draw from the generator of the thread.
     fastrand::seed(seed);
     let mut world = world::World::new(seed, traced);
-    world.live();
-    world.report(seed)
+    let end = panic::catch_unwind(AssertUnwindSafe(|| live(&mut world)));
+    let mut report = world.report(seed);
+    if let Err(panicked) = end {
+        report.violations.push(format!("a panic: {}", crate::panic::message(&*panicked)));
+    }
+    report
 }

@@ -199,7 +199,8 @@ impl World {
         }
         if kind == Kind::Asynchronous && me.writer {
             // What was not flushed is gone, but for what standbys have: only that is sent to them.
-            let length = me.log.len().saturating_sub(unflushed).max(keeps);
+            // One that has still to be rewound may have more.
+            let length = me.log.len().saturating_sub(unflushed).max(keeps.min(me.log.len()));
             let lost = me.log.split_off(length);
             me.replayed = me.log.len();
             self.tokens.lose(&lost);

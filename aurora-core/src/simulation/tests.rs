@@ -32,3 +32,9 @@ fn fifty_clusters_in_one_process_do_not_disturb_each_other() {
         assert_eq!(alone.trace, beside.trace);
     }
 }
+
+#[test]
+fn a_panic_is_a_violation_of_its_seed() {
+    let report = super::lived(7, false, |_| panic!("a bug"));
+    assert_eq!((report.seed, report.violations), (7, vec!["a panic: a bug".to_owned()]));
+}

@@ -69,7 +69,7 @@ fn run(area: &str, file: &str) {
         let problem = match ran {
             Ok(Ok(())) => continue,
             Ok(Err(problem)) => problem,
-            Err(panic) => message(&*panic),
+            Err(panic) => crate::panic::message(&*panic),
         };
         let place = if step.get() > 0 { format!(", step {}", step.get()) } else { String::new() };
         failures.push(format!("{shown}: \"{name}\"{place}: {problem}"));
@@ -112,11 +112,6 @@ fn check(vector: &Map<String, Value>, step: &Cell<usize>) -> Result<(), String> 
 
 fn as_kind<T: DeserializeOwned>(body: Map<String, Value>) -> Result<T, String> {
     serde_json::from_value(Value::Object(body)).map_err(|error| error.to_string())
-}
-
-fn message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
 }
 
 /// All files there are, as area and name.

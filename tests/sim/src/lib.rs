@@ -14,10 +14,7 @@ pub use self::summary::Summary;
 const ENOUGH: usize = 20;
 
 /// Lives `seeds`, on all processors; `progress` is called after each with how many are done.
-///
-/// # Panics
-///
-/// A panic of the simulation is passed on.
+/// A panic, of the engine or of the model, is a violation of its seed.
 #[must_use]
 pub fn run(seeds: &[u64], progress: impl Fn(u64) + Sync) -> Summary {
     let next = AtomicU64::new(0);
