@@ -23,6 +23,12 @@ pub(super) struct Path {
     pub(super) delay: Duration,
 }
 
+impl Path {
+    pub(super) fn open(delay: Duration) -> Self {
+        Self { to_cut: false, back_cut: false, delay }
+    }
+}
+
 /// What a name leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lookup {

@@ -136,6 +136,10 @@ impl World {
             return;
         }
         if self.common(server, rightful) < self.log(server).len() {
+            if self.swarm.kind == Kind::Synchronous {
+                // An old writer that is still there must hear from nobody that its commits are kept.
+                self.servers[server].follows = None;
+            }
             return self.soon(Duration::from_millis(500), Deed::Rejoin { server });
         }
         self.servers[server].follows = Some(rightful);

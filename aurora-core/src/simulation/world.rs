@@ -106,7 +106,6 @@ impl World {
         let engine = setup::engine(&config, rng.u64(..), start);
         let published = engine.topology();
         let count = swarm.servers;
-        let path = Path { to_cut: false, back_cut: false, delay: swarm.latency };
         let mut world = Self {
             now: start,
             queue: Queue::default(),
@@ -120,7 +119,7 @@ impl World {
             taken_offline: BTreeSet::new(),
             timeline: 1,
             promised: vec![0; count],
-            paths: vec![path; count],
+            paths: vec![Path::open(swarm.latency); count],
             links_cut: vec![false; count],
             names: Names::Fine,
             endpoint: 0,
