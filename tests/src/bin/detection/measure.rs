@@ -41,9 +41,13 @@ enum Fault {
 
 const FAULTS: [Fault; 4] = [Fault::Blackhole, Fault::Stop, Fault::Reset, Fault::Kill];
 
-/// What a reset or a kill may take until the first error is seen by anyone; the rest is the time
-/// that processes take to die on a busy machine.
+/// What a reset or a kill may take until the statement fails: most of it is the time that processes
+/// take to die on a busy machine.
 const NOTICED: Duration = Duration::from_millis(250);
+
+/// What may pass, on average, from the first error that anyone sees until the statement has failed
+/// and an instance that is gone is declared lost.
+const CERTAIN: Duration = Duration::from_millis(10);
 
 impl Fault {
     fn name(self) -> &'static str {
@@ -120,6 +124,14 @@ struct Taken {
     lost: Option<Duration>,
     /// Until the statement in flight failed.
     failed: Duration,
+}
+
+impl Taken {
+    /// From the first error that anyone saw until everything was known.
+    fn certain(&self) -> Duration {
+        let last = self.failed.max(self.lost.unwrap_or_default());
+        last.saturating_sub(self.failed.min(self.told))
+    }
 }
 
 async fn once(scene: &Scene, fault: Fault, delay: Duration) -> Taken {
@@ -225,15 +237,17 @@ fn summary(
 ) -> Value {
     let figures = |times: Vec<Duration>| match times.len() {
         0 => Value::Null,
-        count => json!({
+        _ => json!({
             "min": millis(times.iter().min().copied().unwrap_or_default()),
             "max": millis(times.iter().max().copied().unwrap_or_default()),
-            "avg": millis(times.iter().sum::<Duration>() / u32::try_from(count).unwrap_or(1)),
+            "avg": millis(average(&times)),
         }),
     };
     let failed: Vec<_> = taken.iter().map(|taken| taken.failed).collect();
     let limit = if fault.is_silent() { setting.limit } else { NOTICED };
-    let held = failed.iter().all(|failed| *failed <= limit);
+    let certain: Vec<_> = taken.iter().map(Taken::certain).collect();
+    let is_certain = fault.is_silent() || average(&certain) <= CERTAIN;
+    let held = is_certain && failed.iter().all(|failed| *failed <= limit);
     json!({
         "setting": setting.name,
         "fault": fault.name(),
@@ -243,9 +257,20 @@ fn summary(
         "told_ms": figures(taken.iter().map(|taken| taken.told).collect()),
         "lost_ms": figures(taken.iter().filter_map(|taken| taken.lost).collect()),
         "failed_ms": figures(failed),
+        "certain_us": micros(average(&certain)),
+        "certain_limit_us": (!fault.is_silent()).then(|| micros(CERTAIN)),
         "limit_ms": millis(limit),
         "verdict": if held { "held" } else { "broke" },
     })
+}
+
+/// Of at least one time.
+fn average(times: &[Duration]) -> Duration {
+    times.iter().sum::<Duration>() / u32::try_from(times.len().max(1)).unwrap_or(u32::MAX)
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn millis(duration: Duration) -> u64 {

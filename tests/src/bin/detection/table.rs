@@ -54,7 +54,34 @@ pub(crate) fn markdown(results: &[Value], steady: &Value) -> String {
         let _ = writeln!(text, "| {} | {} | {limit} at most |", key.join(" | "), cells.join(" | "));
         seen.push(key);
     }
-    text + &steadily(steady)
+    text + &certainty(results) + &steadily(steady)
+}
+
+/// How soon an error that someone has seen is a verdict.
+fn certainty(results: &[Value]) -> String {
+    let adapters = ADAPTERS.map(|(name, _)| name);
+    let mut text = format!(
+        "\nFrom the first error that anyone sees (a statement or a monitor) until the statement in \
+         flight has failed, and with SIGKILL until the instance is declared lost: average, in \
+         milliseconds.\n\n| setting | fault | {} | must be |\n|---|---|{}---|\n",
+        adapters.join(" | "),
+        "---|".repeat(adapters.len())
+    );
+    let millis = |value: &Value| value.as_f64().map_or(0.0, |micros| micros / 1000.0);
+    let first = results.iter().filter(|result| result["adapter"] == adapters[0]);
+    for row in first.filter(|row| !row["certain_limit_us"].is_null()) {
+        let same = |other: &&Value| ["setting", "fault"].iter().all(|key| other[key] == row[key]);
+        let cells: Vec<_> = results
+            .iter()
+            .filter(same)
+            .map(|result| format!("{:.1}", millis(&result["certain_us"])))
+            .collect();
+        let word = |name: &str| row[name].as_str().unwrap_or("");
+        let (setting, fault, cells) = (word("setting"), word("fault"), cells.join(" | "));
+        let limit = millis(&row["certain_limit_us"]);
+        let _ = writeln!(text, "| {setting} | {fault} | {cells} | {limit} at most |");
+    }
+    text
 }
 
 fn cell(result: &Value) -> String {
