@@ -16,6 +16,7 @@ mod background;
 mod cluster;
 mod config;
 mod credentials;
+mod crypto;
 mod dialect;
 mod driver;
 mod endpoint;

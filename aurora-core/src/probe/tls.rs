@@ -26,8 +26,7 @@ pub(crate) struct Tls {
 
 impl Tls {
     pub(crate) fn new(mode: TlsMode, roots: &RootCertificates) -> Result<Self, Error> {
-        // Both providers may be in a user's program: never rely on the process-wide default.
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = crate::crypto::provider();
         let checks = match mode {
             TlsMode::Disable => return Ok(Self::none()),
             // libpq: with a root file, `require` checks the authority as well.

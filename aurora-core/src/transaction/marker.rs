@@ -121,7 +121,7 @@ impl MarkerId {
     /// [`ErrorKind::Configuration`] when the operating system has no randomness to give.
     pub fn random() -> Result<Self, Error> {
         let mut bytes = [0; 16];
-        let source = rustls::crypto::ring::default_provider().secure_random;
+        let source = crate::crypto::provider().secure_random;
         source.fill(&mut bytes).map_err(|_| {
             Error::new(ErrorKind::Configuration, "the operating system gives no random numbers")
         })?;

@@ -174,3 +174,29 @@ fn a_certificate_of_another_name_is_for_verify_ca_only() {
     let cluster = connect(&kit, "verify-ca", Some(ca)).unwrap();
     assert_eq!(encrypted(&kit, &cluster), (true, true));
 }
+
+/// Each test is a process of its own, so what is installed here is nobody else's.
+#[test]
+fn the_cryptography_is_what_the_application_installed() {
+    const CIPHER: &str = "SELECT DISTINCT s.cipher FROM pg_stat_ssl s JOIN pg_stat_activity a \
+                          USING (pid) WHERE a.application_name = 'aurora monitor'";
+    let kit = PgCluster::builder().start().unwrap();
+    Certificates::new(&kit, &format!("IP:{}", kit.address(0).0)).install(&kit);
+    let cipher = |cluster: Cluster| {
+        let rows = kit.superuser(0).unwrap().query(CIPHER, &[]).unwrap();
+        drop(cluster);
+        let left = "SELECT FROM pg_stat_activity WHERE application_name = 'aurora monitor'";
+        let gone = || kit.superuser(0).unwrap().query(left, &[]).is_ok_and(|rows| rows.is_empty());
+        assert!(test_kit::wait_until(LIMIT, gone), "connections are left");
+        rows.iter().map(|row| row.get(0)).collect::<Vec<String>>()
+    };
+    let ours = cipher(connect(&kit, "require", None).unwrap());
+    assert_eq!(ours, ["TLS_AES_256_GCM_SHA384"]);
+
+    let mut provider = rustls::crypto::ring::default_provider();
+    provider.cipher_suites =
+        vec![rustls::crypto::ring::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256];
+    provider.install_default().unwrap();
+    let theirs = cipher(connect(&kit, "require", None).unwrap());
+    assert_eq!(theirs, ["TLS_CHACHA20_POLY1305_SHA256"]);
+}
