@@ -9,6 +9,8 @@ mod fuzz;
 mod moto;
 mod mutate;
 mod packages;
+mod planted;
+mod scratch;
 mod step;
 mod test;
 

@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use crate::faults::catalogue;
+use crate::scratch::Scratch;
 use crate::step::{Step, StepError};
-use crate::{examples, moto, packages};
+use crate::{examples, moto, packages, planted};
 
 type Work = fn() -> Result<(), StepError>;
 
@@ -86,7 +87,10 @@ fn tests() -> Result<(), StepError> {
     if Step::cargo("nextest").args(["--version"]).succeeds() {
         let what = ["run", "--workspace", "--all-features", "--filterset"];
         let filter = catalogue::filter_for_every_change();
-        return Step::cargo("nextest").args(what).args([filter]).run();
+        let logs = Scratch::make("logs")?;
+        let step = Step::cargo("nextest").args(what).args([filter]);
+        step.env("AURORA_TEST_LOGS", &logs.path().to_string_lossy()).run()?;
+        return planted::search(logs.path());
     }
     eprintln!("cargo-nextest is not installed: using cargo test");
     // The examples are built and run by a step of their own. Two at a time, as with nextest:

@@ -119,7 +119,7 @@ async fn one_line_connects() {
     let error = Database::connect_aurora("postgres://app@/shop").await.unwrap_err();
     let kind = aurora_seaorm::cause(&error).map(aurora_seaorm::Error::kind);
     assert_eq!(kind, Some(aurora_seaorm::ErrorKind::Configuration));
-    let wrong = stand.kit.url().replace("secret", "wrong");
+    let wrong = stand.kit.url().replace(test_kit::PASSWORD, "wrong");
     let error = Database::connect_aurora(wrong).await.unwrap_err();
     let kind = aurora_seaorm::cause(&error).map(aurora_seaorm::Error::kind);
     assert_eq!(kind, Some(aurora_seaorm::ErrorKind::Authentication));

@@ -115,6 +115,7 @@ impl Builder {
     /// [`KitError::MissingProgram`] when PostgreSQL is not installed, [`KitError::NoAddress`] when
     /// the port is taken everywhere, and whatever keeps the servers from starting.
     pub fn start(self) -> Result<PgCluster, KitError> {
+        crate::listen::listen();
         let tools = Tools {
             install: Install::find()?,
             account: Account::detect()?,

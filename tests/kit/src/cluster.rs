@@ -41,7 +41,7 @@ impl PgCluster {
     }
 
     /// The URL of the database `app` with all instances of the cluster, by index:
-    /// `postgres://app:secret@127.20.3.1:5432,127.20.3.2:5432/app`.
+    /// `postgres://app:PASSWORD@127.20.3.1:5432,127.20.3.2:5432/app`.
     #[must_use]
     pub fn url(&self) -> String {
         let state = self.read_state();

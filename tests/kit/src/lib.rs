@@ -35,6 +35,7 @@ mod guard;
 mod home;
 mod install;
 mod instance;
+mod listen;
 mod mariadb;
 mod packets;
 mod polls;
@@ -60,8 +61,9 @@ pub use polls::polled;
 pub use volume::TopologyLie;
 pub use wait::wait_until;
 
-/// The password of both roles, `app` and `kit`.
-pub const PASSWORD: &str = "secret";
+/// The password of both roles, `app` and `kit`: a word that stands nowhere else, for which all that
+/// a test run says is searched.
+pub const PASSWORD: &str = include_str!("password.txt");
 
 /// Locks a mutex even if a test panicked while holding it: cleaning up must always go on.
 fn guarded<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {

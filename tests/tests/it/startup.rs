@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use aurora_core::{Cluster, Config, Error, ErrorKind, Event, Outcome};
 use aurora_tests::stand::Stand;
-use test_kit::{PgCluster, TopologyLie};
+use test_kit::{PASSWORD, PgCluster, TopologyLie};
 
 /// Longer than the deadlines of connecting by default (2 s and 1 s), shorter than any time-out of
 /// the operating system.
@@ -52,15 +52,16 @@ fn hosts_that_cannot_be_reached_are_named() {
     let kit = PgCluster::builder().start().unwrap();
     let (address, port) = kit.address(0);
     let remedy = "check the hosts and ports of the URL";
-    let closed = format!("postgres://app:secret@{address}:1/app");
+    let closed = format!("postgres://app:{PASSWORD}@{address}:1/app");
     let place = format!("{address}:1");
     let words = [place.as_str(), "Connection refused", remedy];
     refused(&closed, ErrorKind::ConnectionLost, &words);
-    let unknown = "postgres://app:secret@no-such-host.invalid/app";
+    let unknown = &format!("postgres://app:{PASSWORD}@no-such-host.invalid/app");
     refused(unknown, ErrorKind::ConnectionLost, &["no-such-host.invalid", remedy]);
     // One that can be reached is enough.
-    let mixed =
-        format!("postgres://app:secret@no-such-host.invalid:1,{address}:1,{address}:{port}/app");
+    let mixed = format!(
+        "postgres://app:{PASSWORD}@no-such-host.invalid:1,{address}:1,{address}:{port}/app"
+    );
     let begun = Instant::now();
     let cluster = Cluster::connect_blocking(Config::from_url(&mixed).unwrap()).unwrap();
     assert!(begun.elapsed() < PROMPT, "took {:?}", begun.elapsed());
@@ -71,7 +72,7 @@ fn hosts_that_cannot_be_reached_are_named() {
 fn bad_credentials_and_missing_privileges_are_refused_with_the_remedy() {
     let kit = PgCluster::builder().start().unwrap();
     let check = "check user, password and database of the URL";
-    let wrong = kit.url().replace("secret", "wr0ng-passw0rd");
+    let wrong = kit.url().replace(PASSWORD, "wr0ng-passw0rd");
     let error = refused(&wrong, ErrorKind::Authentication, &["password", check]);
     assert!(!format!("{error} {error:?}").contains("wr0ng-passw0rd"));
     assert_eq!(error.instance(), Some(&kit.name(0).as_str().into()));
@@ -128,7 +129,7 @@ fn the_password_is_never_shown() {
     let alter = format!("ALTER ROLE app PASSWORD '{PLANTED}'");
     stand.kit.superuser(0).unwrap().batch_execute(&alter).unwrap();
     aurora_tests::stand::caught_up(&stand.kit);
-    let url = stand.kit.url().replace("secret", PLANTED);
+    let url = stand.kit.url().replace(PASSWORD, PLANTED);
     let config = Config::from_url(&url).unwrap();
     let cluster = Cluster::connect_blocking(config.clone()).unwrap();
     let mut events = cluster.events();

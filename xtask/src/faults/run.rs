@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::catalogue::{ADAPTERS, Fault, TRIALS};
+use crate::scratch::Scratch;
 use crate::step::{Step, StepError};
 
 /// What is asked for.
@@ -48,20 +49,25 @@ impl Asked<'_> {
 
 /// Runs everything that is asked for; one object for each fault and adapter.
 pub(super) fn run(asked: &Asked<'_>) -> Result<Vec<Value>, StepError> {
-    let directory = Directory::make()?;
+    // Where the trials leave their records.
+    let directory = Scratch::make("faults")?;
     let tests = asked.tests();
     // nextest fails when no test meets its filter.
     let ended = if tests.is_empty() {
         Ended::new()
     } else {
-        nextest(&tests, asked.everything, &directory.0)?
+        nextest(&tests, asked.everything, directory.path())?
     };
     let stray = ended.keys().filter(|test| !tests.contains(*test)).cloned().collect::<Vec<_>>();
     if !stray.is_empty() {
         let text = format!("not in the catalogue: {}", stray.join(", "));
         return Err(StepError::Other(text));
     }
-    Ok(asked.faults.iter().flat_map(|fault| results(fault, asked, &ended, &directory.0)).collect())
+    Ok(asked
+        .faults
+        .iter()
+        .flat_map(|fault| results(fault, asked, &ended, directory.path()))
+        .collect())
 }
 
 /// What became of one fault, for each adapter that is wanted.
@@ -193,25 +199,6 @@ fn test_name(message: &str) -> String {
         (binary == package.replace('-', "_")).then(|| format!("{package}${test}"))
     });
     unit.unwrap_or_else(|| message.to_owned())
-}
-
-/// Where the trials leave their records.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn make() -> Result<Self, StepError> {
-        let path = std::env::temp_dir().join(format!("aurora-faults-{}", std::process::id()));
-        fs::create_dir_all(&path)
-            .map_err(|error| StepError::Other(format!("{}: {error}", path.display())))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        // What stays is small, and in the directory for what may be removed.
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 #[cfg(test)]

@@ -64,6 +64,7 @@ impl MariaDbBuilder {
     /// [`KitError::MissingProgram`] when MariaDB is not installed, [`KitError::NoAddress`] when
     /// the port is taken everywhere, and whatever keeps the servers from starting.
     pub fn start(self) -> Result<MariaDbCluster, KitError> {
+        crate::listen::listen();
         let account = Account::detect()?;
         let root = home::root(account)?;
         let template = template::prepare(&root, account)?;

@@ -54,7 +54,7 @@ impl MariaDbCluster {
     }
 
     /// The URL of the database `app` with all instances of the cluster, by index:
-    /// `mysql://app:secret@127.20.3.1:3306,127.20.3.2:3306/app`.
+    /// `mysql://app:PASSWORD@127.20.3.1:3306,127.20.3.2:3306/app`.
     #[must_use]
     pub fn url(&self) -> String {
         let state = self.read_state();

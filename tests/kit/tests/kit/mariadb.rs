@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use test_kit::{KitError, MariaDbClient, MariaDbCluster, wait_until};
+use test_kit::{KitError, MariaDbClient, MariaDbCluster, PASSWORD, wait_until};
 
 use crate::SOON;
 
@@ -54,7 +54,7 @@ fn readers_follow_the_writer_and_refuse_writes() {
     let (address, port) = cluster.address(1);
     assert_eq!(cluster.name(1), format!("{address}:{port}"));
     assert!(cluster.url().contains(&format!(",{address}:{port},")), "{}", cluster.url());
-    assert_eq!(cluster.instance_url(1), format!("mysql://app:secret@{address}:{port}/app"));
+    assert_eq!(cluster.instance_url(1), format!("mysql://app:{PASSWORD}@{address}:{port}/app"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use aurora_core::{Cluster, Config, Error, ErrorKind, Role};
 use aurora_tests::{LIMIT, eventually};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
-use test_kit::MariaDbCluster;
+use test_kit::{MariaDbCluster, PASSWORD};
 
 use super::stand::Stand;
 
@@ -74,7 +74,7 @@ fn an_instance_that_hangs_is_given_up_at_the_deadline() {
 fn a_login_that_is_refused_says_what_to_check() {
     let kit = MariaDbCluster::builder().start().unwrap();
     let url = kit.url();
-    let wrong = refused(&url.replace(":secret@", ":not-that@"));
+    let wrong = refused(&url.replace(PASSWORD, "not-that"));
     assert_eq!(wrong.kind(), ErrorKind::Authentication, "{wrong}");
     assert!(
         wrong.to_string().contains("1045") && !wrong.to_string().contains("not-that"),
@@ -91,7 +91,7 @@ fn a_login_that_is_refused_says_what_to_check() {
 fn a_url_of_the_other_family_is_told_apart() {
     let kit = MariaDbCluster::builder().start().unwrap();
     let error = refused(&kit.url().replace("mysql://", "postgres://"));
-    assert!(!error.to_string().contains("secret"), "{error}");
+    assert!(!error.to_string().contains(PASSWORD), "{error}");
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_full_server_is_alive_and_says_that_it_is_full() {
 fn without_the_privilege_to_see_the_replication_the_switches_tell_the_role() {
     let stand = Stand::new(2);
     let mut kit = stand.kit.superuser(0).unwrap();
-    kit.run("CREATE USER plain@'%' IDENTIFIED BY 'secret'").unwrap();
+    kit.run(&format!("CREATE USER plain@'%' IDENTIFIED BY '{PASSWORD}'")).unwrap();
     kit.run("GRANT SELECT ON app.* TO plain@'%'").unwrap();
     stand.kit.await_readers().unwrap();
     let url = stand.kit.url().replace("//app:", "//plain:");

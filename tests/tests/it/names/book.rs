@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aurora_core::{Cluster, Config, Error, Resolve, Resolving};
-use test_kit::PgCluster;
+use test_kit::{PASSWORD, PgCluster};
 
 /// What becomes of questions, whatever the book says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Book {
     ) -> Result<Cluster, Error> {
         let port = kit.address(0).1;
         let places: Vec<String> = hosts.iter().map(|host| format!("{host}:{port}")).collect();
-        let url = format!("postgres://app:secret@{}/app?{options}", places.join(","));
+        let url = format!("postgres://app:{PASSWORD}@{}/app?{options}", places.join(","));
         let config = Config::builder().url(&url).resolver(self.clone()).build()?;
         Cluster::connect_blocking(config)
     }

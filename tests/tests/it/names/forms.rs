@@ -6,15 +6,15 @@ use aurora_core::{Cluster, Config, Endpoint, EndpointKind};
 use aurora_tests::stand::pool;
 use aurora_tests::{LIMIT, Manager};
 use diesel::connection::SimpleConnection as _;
-use test_kit::PgCluster;
 use test_kit::chaos::ChaosProxy;
+use test_kit::{PASSWORD, PgCluster};
 
 use super::book::Book;
 
 /// Connects and runs a statement; returns where the writer was reached.
 #[track_caller]
 fn serves(host: &str, port: u16) -> Option<IpAddr> {
-    let url = format!("postgres://app:secret@{host}:{port}/app");
+    let url = format!("postgres://app:{PASSWORD}@{host}:{port}/app");
     let cluster = Cluster::connect_blocking(Config::from_url(&url).unwrap()).unwrap();
     cluster.wait_for_writer_blocking(LIMIT).unwrap();
     let session = &mut pool(&Manager::new(cluster.clone()), 1).get().unwrap();

@@ -4,7 +4,7 @@ use aurora_core::{Cluster, Config, ErrorKind, Event, Role};
 use aurora_tests::stand::{caught_up, pool};
 use aurora_tests::{ITEMS, LIMIT, Manager, events_until, eventually, items};
 use diesel::prelude::*;
-use test_kit::PgCluster;
+use test_kit::{PASSWORD, PgCluster};
 
 use super::book::Book;
 
@@ -45,7 +45,7 @@ fn a_stale_endpoint_alone_is_refused_with_what_to_add() {
     let kit = PgCluster::builder().instances(2).start().unwrap();
     let endpoint = kit.endpoint(0).unwrap();
     kit.switchover(1).unwrap();
-    let url = format!("postgres://app:secret@{}/app", endpoint.address());
+    let url = format!("postgres://app:{PASSWORD}@{}/app", endpoint.address());
     let error = Cluster::connect_blocking(Config::from_url(&url).unwrap()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoWriter, "{error}");
     assert!(error.to_string().contains("add the writer's address to the URL"), "{error}");
@@ -111,7 +111,7 @@ fn an_endpoint_that_is_moved_for_new_connections_alone_is_followed() {
     let kit = PgCluster::builder().instances(3).start().unwrap();
     kit.client(0).unwrap().batch_execute(ITEMS).unwrap();
     let endpoint = kit.endpoint(0).unwrap();
-    let url = format!("postgres://app:secret@{}/app?dialect=single", endpoint.address());
+    let url = format!("postgres://app:{PASSWORD}@{}/app?dialect=single", endpoint.address());
     let cluster = Cluster::connect_blocking(Config::from_url(&url).unwrap()).unwrap();
     kit.switchover(1).unwrap();
     caught_up(&kit);
