@@ -90,6 +90,11 @@ impl Front {
         guarded(&self.shared.known).insert(operation.to_owned(), body.into());
     }
 
+    /// Answers for the page of an operation that a marker leads to, in place of the API behind.
+    pub fn answer_page(&self, operation: &str, marker: &str, body: impl Into<String>) {
+        self.answer(&page(operation, marker), body);
+    }
+
     /// How often an operation was called, such as `GetSecretValue`.
     #[must_use]
     pub fn calls(&self, operation: &str) -> usize {
@@ -140,7 +145,7 @@ fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
             if let Mood::Slow(delay) = mood {
                 thread::sleep(delay);
             }
-            let known = guarded(&shared.known).get(&dialect.operation).cloned();
+            let known = guarded(&shared.known).get(&dialect.page).cloned();
             match known {
                 Some(body) => ("200 OK", body),
                 None => return pass_on(request, stream, shared),
@@ -163,18 +168,26 @@ fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
 /// What is called, and in which form.
 struct Dialect {
     operation: String,
+    /// The operation, and which page of its answer.
+    page: String,
     is_json: bool,
+}
+
+fn page(operation: &str, marker: &str) -> String {
+    format!("{operation} from {marker}")
 }
 
 impl Dialect {
     fn of(request: &Message) -> Self {
         if let Some(target) = request.header("x-amz-target") {
             let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-            return Self { operation, is_json: true };
+            return Self { page: operation.clone(), operation, is_json: true };
         }
         let form = String::from_utf8_lossy(&request.body);
-        let action = form.split('&').find_map(|field| field.strip_prefix("Action="));
-        Self { operation: action.unwrap_or_default().to_owned(), is_json: false }
+        let field = |name| form.split('&').find_map(|field| field.strip_prefix(name));
+        let operation = field("Action=").unwrap_or_default().to_owned();
+        let page = field("Marker=").map_or_else(|| operation.clone(), |at| page(&operation, at));
+        Self { operation, page, is_json: false }
     }
 
     fn content_type(&self) -> &'static str {

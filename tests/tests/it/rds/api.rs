@@ -90,3 +90,19 @@ async fn nobody_is_asked_when_the_user_says_so() {
     assert_eq!(calls.map(|operation| desk.front.calls(operation)), [0, 0, 0]);
     block_in_place(|| drop(guest));
 }
+
+/// The API tells of a hundred instances at a time, and where the next ones are.
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_on_later_pages_are_known_as_well() {
+    let desk = Desk::open();
+    desk.members(&["instance-3".to_owned()], &[]);
+    let scene = desk.scene(diesel_r2d2::open, REPORTS, OFTEN).await;
+    scene.kit(|kit| desk.tell_page_by_page(kit));
+    eventually("all pages were read", async || {
+        let instances = scene.cluster.status().instances;
+        let mut zones: Vec<_> = instances.into_iter().map(|i| i.availability_zone).collect();
+        zones.sort();
+        zones == ["on-page-0", "on-page-1", "on-page-2"].map(|zone| Some(zone.to_owned()))
+    })
+    .await;
+}

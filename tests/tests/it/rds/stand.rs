@@ -62,6 +62,30 @@ impl Desk {
         self.front.answer("DescribeDBClusterEndpoints", body);
     }
 
+    /// Tells of the instances on pages of one each, as the API does of more than a hundred.
+    pub(super) fn tell_page_by_page(&self, kit: &PgCluster) {
+        const OPERATION: &str = "DescribeDBInstances";
+        for index in 0..kit.len() {
+            let marker = match index + 1 {
+                last if last == kit.len() => String::new(),
+                next => format!("<Marker>page-{next}</Marker>"),
+            };
+            let body = format!(
+                "<{OPERATION}Response xmlns=\"http://rds.amazonaws.com/doc/2014-10-31/\">\
+                 <{OPERATION}Result><DBInstances><DBInstance>\
+                 <DBInstanceIdentifier>{}</DBInstanceIdentifier>\
+                 <AvailabilityZone>on-page-{index}</AvailabilityZone>\
+                 </DBInstance></DBInstances>{marker}</{OPERATION}Result>\
+                 <ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></{OPERATION}Response>",
+                kit.name(index)
+            );
+            match index {
+                0 => self.front.answer(OPERATION, body),
+                _ => self.front.answer_page(OPERATION, &format!("page-{index}"), body),
+            }
+        }
+    }
+
     /// What to connect to: the host whose name begins so (none for an empty one), led to the door.
     pub(super) fn config(&self, kit: &PgCluster, host: &str, options: &str) -> ConfigBuilder {
         let url = kit.url();
