@@ -72,7 +72,11 @@ impl Fault {
             Self::Blackhole => kit.proxy(0).set(Chaos::Blackhole(Direction::Both)).unwrap(),
             Self::Stop => kit.pause(0).unwrap(),
             Self::Reset => kit.proxy(0).reset_all(),
-            Self::Kill => kit.kill(0).unwrap(),
+            Self::Kill => {
+                // A crash closes the port as well; the proxy would go on to accept.
+                kit.proxy(0).set(Chaos::Refuse).unwrap();
+                kit.kill(0).unwrap();
+            }
         }
         None
     }
@@ -82,7 +86,10 @@ impl Fault {
             Self::Blackhole => kit.proxy(0).heal().unwrap(),
             Self::Stop => kit.resume(0).unwrap(),
             Self::Reset => {}
-            Self::Kill => kit.start(0).unwrap(),
+            Self::Kill => {
+                kit.start(0).unwrap();
+                kit.proxy(0).heal().unwrap();
+            }
         }
     }
 }
