@@ -3,19 +3,20 @@
 //! All of it runs on connections of its own, on the background runtime: the adapter's session, its
 //! pool and its settings have no part in it.
 
+#[cfg(feature = "mysql")]
+mod mysql;
+mod postgres;
+
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
-
-use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::{Cluster, EndOnDrop, Turn};
 use crate::config::Family;
 use crate::error::{Error, ErrorKind, Outcome};
-use crate::postgres_client::PostgresDriver;
-use crate::probe::Failure;
+use crate::gate::Permit;
 use crate::route::Need;
 use crate::topology::{Instance, Role};
-use crate::transaction::{Doubt, Evidence, MarkerId, MarkerTable};
+use crate::transaction::{Doubt, Evidence, MarkerId, MarkerTable, Resolve, RunOptions};
 
 /// How long to wait before the same server is asked again.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -24,14 +25,21 @@ const PRUNE_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// How long creating the table, or pruning it, may take.
 const UPKEEP: Duration = Duration::from_secs(30);
 
-/// How much longer than that a thread waits to be told so.
+/// How much longer than that a thread waits to be told so, and how long a goodbye may take.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What a resolver sets for its own session. It must see what was committed while it waited for
-/// it; a lock is waited for again and again, so that nobody waits on when the resolver has gone.
-const SETTINGS: &str = "SET default_transaction_isolation = 'read committed'; \
-    SET default_transaction_read_only = off; SET synchronous_commit = on; \
-    SET lock_timeout = '1s'";
+/// What is put to an instance.
+#[derive(Clone, Debug)]
+enum Question {
+    /// Whose row of that key is there: `t` for the transaction's, `f` for a resolver's.
+    Marker(MarkerTable, MarkerId),
+    /// What became of the transaction of that id, which only PostgreSQL tells.
+    Transaction(i64),
+    /// Create the table of markers.
+    Create(MarkerTable),
+    /// Remove the old ones.
+    Prune(MarkerTable),
+}
 
 /// Replayable transactions.
 impl Cluster {
@@ -69,8 +77,8 @@ impl Cluster {
     ///
     /// Safe: whether the table was created is not known then, and it can be asked for again.
     pub async fn create_marker_table(&self, table: &MarkerTable) -> Result<(), Error> {
-        let (cluster, sql, until) = (self.clone(), table.create_sql(), Instant::now() + UPKEEP);
-        self.in_background(async move { cluster.create(&sql, until).await }).await
+        let (cluster, table, until) = (self.clone(), table.clone(), Instant::now() + UPKEEP);
+        self.in_background(async move { cluster.create(table, until).await }).await
     }
 
     /// Like [`Cluster::create_marker_table`], on the calling thread.
@@ -79,8 +87,28 @@ impl Cluster {
     ///
     /// See [`Cluster::create_marker_table`].
     pub fn create_marker_table_blocking(&self, table: &MarkerTable) -> Result<(), Error> {
-        let (cluster, sql, until) = (self.clone(), table.create_sql(), Instant::now() + UPKEEP);
-        self.in_background_blocking(until, async move { cluster.create(&sql, until).await })
+        let (cluster, table, until) = (self.clone(), table.clone(), Instant::now() + UPKEEP);
+        self.in_background_blocking(until, async move { cluster.create(table, until).await })
+    }
+
+    /// How a COMMIT in doubt is resolved here: as `options` say, but for [`Resolve::SameServer`]
+    /// in MySQL, which tells nobody what became of a transaction.
+    #[must_use]
+    pub fn resolving<'a>(&self, options: &'a RunOptions) -> &'a Resolve {
+        match options.resolving() {
+            Resolve::SameServer if self.config().family() == Family::MySql => &Resolve::No,
+            resolve => resolve,
+        }
+    }
+
+    /// What a transaction runs before its COMMIT, in the words of this cluster's servers.
+    #[must_use]
+    pub fn mark_sql(&self, table: &MarkerTable, id: MarkerId) -> String {
+        match self.config().family() {
+            #[cfg(feature = "mysql")]
+            Family::MySql => self.mysql_markers(table).mark_sql(id),
+            _ => table.mark_sql(id),
+        }
     }
 
     /// Notes that a marker was written: now and then, old ones are pruned in the background.
@@ -92,9 +120,9 @@ impl Cluster {
             return;
         }
         *pruned_at = Some(now);
-        let (cluster, sql) = (self.clone(), table.prune_sql());
+        let (cluster, question) = (self.clone(), Question::Prune(table.clone()));
         self.0._background.handle().spawn(async move {
-            if let Err(error) = cluster.on_writer(&sql, now + UPKEEP).await {
+            if let Err(error) = cluster.on_writer(&question, now + UPKEEP).await {
                 tracing::debug!(target: "aurora", %error, "markers were not pruned");
             }
         });
@@ -126,11 +154,6 @@ impl Cluster {
     }
 
     async fn resolve_here(&self, doubt: &Doubt, until: Instant) -> Result<bool, Error> {
-        if self.config().family() != Family::Postgres {
-            let text = "what became of a COMMIT can only be found out on PostgreSQL yet";
-            let error = Error::new(ErrorKind::Configuration, text);
-            return Err(error.with_outcome(Outcome::Unknown));
-        }
         let result = match &doubt.evidence {
             Evidence::Marker(table, id) => self.resolve_marker(doubt, table, *id, until).await,
             Evidence::Transaction { id, since } => {
@@ -138,7 +161,8 @@ impl Cluster {
             }
             Evidence::NothingWritten => Ok(false),
             Evidence::None => {
-                Err(Error::new(ErrorKind::ConnectionLost, "nothing was noted to find it by"))
+                let text = "nothing was noted to find it by; markers would be (Resolve::Marker)";
+                Err(Error::new(ErrorKind::ConnectionLost, text))
             }
         };
         result.map_err(|error| error.with_outcome(Outcome::Unknown))
@@ -151,11 +175,11 @@ impl Cluster {
         id: MarkerId,
         until: Instant,
     ) -> Result<bool, Error> {
-        let sql = table.resolve_sql(id);
+        let question = Question::Marker(table.clone(), id);
         loop {
             let topology = self.wait_for(Need::Write, until).await?;
             let Some(writer) = topology.writer() else { continue };
-            let error = match self.ask(writer, &sql, until).await {
+            let error = match self.ask(writer, &question, until).await {
                 Ok(answer) if answer.as_deref() == Some("t") => return Ok(true),
                 Ok(_) if doubt.is_recent(Instant::now()) => return Ok(false),
                 Ok(_) => return Err(too_late()),
@@ -172,7 +196,7 @@ impl Cluster {
         since: Instant,
         until: Instant,
     ) -> Result<bool, Error> {
-        let sql = format!("SELECT pg_catalog.txid_status({id})");
+        let question = Question::Transaction(id);
         loop {
             let topology = self.topology();
             let server = topology.instance(&doubt.place.instance);
@@ -180,16 +204,14 @@ impl Cluster {
             let Some(server) = server.filter(|server| server.role() == Role::Writer) else {
                 return Err(other_server());
             };
-            let error = match self.ask(server, &sql, until).await {
+            let error = match self.ask(server, &question, until).await {
                 // What was said counts only if it was the same server that said it.
                 Ok(answer) => {
                     self.confirm(doubt, since, until).await?;
                     match answer.as_deref() {
                         Some("committed") => return Ok(true),
                         Some("aborted") => return Ok(false),
-                        Some("in progress") => {
-                            Error::new(ErrorKind::Deadline, "it is still in progress")
-                        }
+                        Some("in progress") => in_progress(),
                         _ => return Err(too_late()),
                     }
                 }
@@ -214,39 +236,30 @@ impl Cluster {
         if is_same { Ok(()) } else { Err(other_server()) }
     }
 
-    /// Puts one statement to `instance`, on a connection of its own; the first column of the
-    /// first row is its answer.
+    /// Puts one question to `instance`, on a connection of its own.
     async fn ask(
         &self,
         instance: &Instance,
-        sql: &str,
+        question: &Question,
         until: Instant,
     ) -> Result<Option<String>, Error> {
-        let (client, _driver) = self.connect_in_turn(instance, until).await?;
-        let asked = self.until(until, async {
-            client.batch_execute(SETTINGS).await?;
-            first_column(&client, sql).await
-        });
-        match asked.await {
-            Some(Ok(answer)) => Ok(answer),
-            Some(Err(error)) => Err(refused(error).on(instance.id())),
-            None => Err(Error::new(ErrorKind::Deadline, "it did not answer").on(instance.id())),
-        }
+        let asked = match self.config().family() {
+            #[cfg(feature = "mysql")]
+            Family::MySql => self.ask_mysql(instance, question, until).await,
+            _ => self.ask_postgres(instance, question, until).await,
+        };
+        asked.map_err(|error| error.on(instance.id()))
     }
 
     /// Those who ask after a failover are many: they connect no faster than everybody else.
-    async fn connect_in_turn(
+    async fn connect_in_turn<C>(
         &self,
         instance: &Instance,
         until: Instant,
-    ) -> Result<(Client, PostgresDriver), Error> {
-        let queue = &self.0.questions;
-        let Turn::Open(permit) = self.turn_until(queue, instance, Need::Write, until).await? else {
-            let text = "the instance is out of use";
-            return Err(Error::new(ErrorKind::ConnectionLost, text).on(instance.id()));
-        };
-        let connecting = until.min(Instant::now() + self.config().connect_timeout());
-        let opened = self.connect_postgres(instance, connecting).await;
+        connect: impl AsyncFnOnce(Instant) -> Result<C, Error>,
+    ) -> Result<C, Error> {
+        let permit = self.question_permit(instance, until).await?;
+        let opened = connect(until.min(Instant::now() + self.config().connect_timeout())).await;
         match &opened {
             Ok(_) => permit.opened(),
             Err(error) => permit.failed(error.kind()),
@@ -254,17 +267,25 @@ impl Cluster {
         opened
     }
 
-    async fn create(&self, sql: &str, until: Instant) -> Result<(), Error> {
-        let patience = Instant::now() + self.config().failover_timeout();
-        self.wait_for(Need::Write, until.min(patience)).await?;
-        self.on_writer(sql, until).await
+    async fn question_permit(&self, instance: &Instance, until: Instant) -> Result<Permit, Error> {
+        let queue = &self.0.questions;
+        match self.turn_until(queue, instance, Need::Write, until).await? {
+            Turn::Open(permit) => Ok(permit),
+            _ => Err(Error::new(ErrorKind::ConnectionLost, "the instance is out of use")),
+        }
     }
 
-    /// Runs one statement on the writer there is now.
-    async fn on_writer(&self, sql: &str, until: Instant) -> Result<(), Error> {
+    async fn create(&self, table: MarkerTable, until: Instant) -> Result<(), Error> {
+        let patience = Instant::now() + self.config().failover_timeout();
+        self.wait_for(Need::Write, until.min(patience)).await?;
+        self.on_writer(&Question::Create(table), until).await
+    }
+
+    /// Has one thing done by the writer there is now.
+    async fn on_writer(&self, question: &Question, until: Instant) -> Result<(), Error> {
         let topology = self.topology();
         let writer = topology.writer().ok_or_else(|| Error::new(ErrorKind::NoWriter, ""))?;
-        self.ask(writer, sql, until).await.map(drop)
+        self.ask(writer, question, until).await.map(drop)
     }
 
     /// Waits a little, or for news; gives `error` back when it will stay, or time is up.
@@ -278,29 +299,13 @@ impl Cluster {
     }
 }
 
-async fn first_column(client: &Client, sql: &str) -> Result<Option<String>, tokio_postgres::Error> {
-    for message in client.simple_query(sql).await? {
-        // The enum is open; only rows matter.
-        if let SimpleQueryMessage::Row(row) = message {
-            return Ok(row.get(0).map(str::to_owned));
-        }
-    }
-    Ok(None)
+/// The server's word that its transaction has not ended yet, or another passing one.
+fn in_progress() -> Error {
+    Error::new(ErrorKind::Deadline, "it is still in progress")
 }
 
-/// What the server answered instead of an answer.
-fn refused(error: tokio_postgres::Error) -> Error {
-    // lock_not_available, and what else passes (serialization_failure, deadlock_detected).
-    let passes =
-        error.code().is_some_and(|code| matches!(code.code(), "55P03" | "40001" | "40P01"));
-    // syntax_error_or_access_rule_violation: the table is missing, or another one, or not ours.
-    let stays = error.code().is_some_and(|code| code.code().starts_with("42"));
-    let error = Failure::from(error).into_error();
-    if passes {
-        return Error::new(ErrorKind::Deadline, "it is still in progress");
-    }
-    let kind = if stays { ErrorKind::Statement } else { ErrorKind::ConnectionLost };
-    Error::new(kind, error.message())
+fn no_answer() -> Error {
+    Error::new(ErrorKind::Deadline, "it did not answer")
 }
 
 fn ended() -> Error {

@@ -1,21 +1,22 @@
 //! Markers: rows that say of a transaction that it was committed, or that it never will be.
 
+#[cfg(feature = "mysql")]
+mod mysql;
+mod postgres;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "mysql")]
+pub use self::mysql::CREATE_TABLE_MYSQL;
+#[cfg(feature = "mysql")]
+pub(crate) use self::mysql::{BATCH, MySqlMarkers};
+pub use self::postgres::CREATE_TABLE;
 use crate::error::{Error, ErrorKind};
 
 /// How long markers are kept, at least: until then a COMMIT can be resolved by them.
 pub const KEEP: Duration = Duration::from_secs(15 * 60);
-
-/// The statement that creates the default table of markers, `public.aurora_transactions`.
-///
-/// The users that run transactions need `SELECT`, `INSERT`, `UPDATE` and `DELETE` on the table.
-pub const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS \"public\".\"aurora_transactions\" (\
-    id uuid PRIMARY KEY, \
-    committed boolean NOT NULL, \
-    at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp())";
 
 /// The table of markers.
 ///
@@ -23,8 +24,8 @@ pub const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS \"public\".\"aurora_t
 /// it was not committed. Without that, one who resolves twice would take its own row for the
 /// transaction's.
 ///
-/// The name always has its schema: a transaction and its resolver must not find different tables
-/// by different search paths.
+/// In SQL the name always has its schema: a transaction and its resolver must not find different
+/// tables by different search paths, or after a `USE`.
 ///
 /// # Examples
 ///
@@ -35,78 +36,27 @@ pub const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS \"public\".\"aurora_t
 /// assert_eq!(MarkerTable::new("app", "markers").to_string(), r#""app"."markers""#);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct MarkerTable(Arc<str>);
+pub struct MarkerTable {
+    /// `None` is where tables are by default: `public`, in MySQL the database of the URL.
+    schema: Option<Arc<str>>,
+    table: Arc<str>,
+}
 
 impl Default for MarkerTable {
-    /// `public.aurora_transactions`.
+    /// `aurora_transactions`: in PostgreSQL in the schema `public`, in MySQL in the database of the
+    /// URL.
     fn default() -> Self {
-        Self::new("public", "aurora_transactions")
+        Self { schema: None, table: "aurora_transactions".into() }
     }
 }
 
 impl MarkerTable {
-    /// The table of that name in that schema; both exactly as they are, without quotes.
+    /// The table of that name in that schema (MySQL: that database); both exactly as they are,
+    /// without quotes.
     #[must_use]
     pub fn new(schema: impl Into<String>, table: impl Into<String>) -> Self {
-        Self(format!("{}.{}", quoted(&schema.into()), quoted(&table.into())).into())
+        Self { schema: Some(schema.into().into()), table: table.into().into() }
     }
-
-    /// The statement that creates the table if there is none.
-    #[must_use]
-    pub fn create_sql(&self) -> String {
-        format!(
-            "CREATE TABLE IF NOT EXISTS {self} (\
-             id uuid PRIMARY KEY, \
-             committed boolean NOT NULL, \
-             at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp())"
-        )
-    }
-
-    /// What a transaction runs before its COMMIT. One that has written nothing writes no marker
-    /// either: it leaves nothing that could be in doubt.
-    #[must_use]
-    pub fn mark_sql(&self, id: MarkerId) -> String {
-        format!(
-            "INSERT INTO {self} (id, committed) SELECT '{id}'::pg_catalog.uuid, true \
-             WHERE pg_catalog.txid_current_if_assigned() IS NOT NULL"
-        )
-    }
-
-    /// What resolves a transaction in doubt. It waits for the transaction to end if it still runs,
-    /// then gives one row: whether it was committed. If not, it never will be.
-    ///
-    /// The row that is found is written again, so that the acknowledgement of this statement
-    /// promises for the transaction what that of its own COMMIT would have: with synchronous
-    /// replication, a row that can be seen need not be replicated yet.
-    #[must_use]
-    pub fn resolve_sql(&self, id: MarkerId) -> String {
-        format!(
-            "INSERT INTO {self} AS marker (id, committed) VALUES ('{id}'::pg_catalog.uuid, false) \
-             ON CONFLICT (id) DO UPDATE SET committed = marker.committed RETURNING committed"
-        )
-    }
-
-    /// What removes markers that nobody asks for any more. Waits for nobody.
-    #[must_use]
-    pub fn prune_sql(&self) -> String {
-        format!(
-            "DELETE FROM {self} WHERE id IN (SELECT id FROM {self} \
-             WHERE at < pg_catalog.clock_timestamp() - interval '{} seconds' \
-             FOR UPDATE SKIP LOCKED)",
-            KEEP.as_secs()
-        )
-    }
-}
-
-impl fmt::Display for MarkerTable {
-    /// The name as it stands in SQL.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// The unique key of a marker: a random (version 4) UUID.

@@ -11,7 +11,9 @@
 //!   rows one wins: the row that is there says which. This holds across crashes and failovers.
 //! * A **transaction id** can be asked about with `txid_status`, for as long as the same server
 //!   goes on without a crash: after a crash or a promotion ids are given to other transactions.
-//!   Whether it did is known from the monitor's session, which breaks with every crash.
+//!   Whether it did is known from the monitor's session, which breaks with every crash. MySQL has
+//!   nothing like it: it gives a transaction its GTID with the COMMIT, and tells it in the very
+//!   answer that was lost; and no user can ask what became of an id of InnoDB's.
 
 mod attempts;
 mod doubt;
@@ -20,6 +22,10 @@ mod options;
 
 pub use self::attempts::{Attempts, Failed, Next, Phase};
 pub use self::doubt::{Doubt, Evidence};
+#[cfg(feature = "mysql")]
+pub use self::marker::CREATE_TABLE_MYSQL;
+#[cfg(feature = "mysql")]
+pub(crate) use self::marker::{BATCH, MySqlMarkers};
 pub use self::marker::{CREATE_TABLE, KEEP, MarkerId, MarkerTable};
 pub use self::options::{Resolve, RunOptions};
 

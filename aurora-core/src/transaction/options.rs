@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::marker::MarkerTable;
+use crate::config::Family;
 
 /// How it is found out whether a COMMIT was executed whose answer was lost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,7 +14,8 @@ pub enum Resolve {
     Marker(MarkerTable),
     /// By the status of the transaction's id, while the same server goes on: when only the
     /// connection broke. After a crash or a failover the outcome stays unknown. Needs no table,
-    /// and costs one small query per transaction. The default.
+    /// and costs one small query per transaction. The default. MySQL and MariaDB tell nobody what
+    /// became of a transaction: there it is the same as [`Resolve::No`].
     #[default]
     SameServer,
     /// Not at all: the outcome of such a COMMIT is unknown. Costs nothing.
@@ -114,10 +116,24 @@ impl RunOptions {
         self
     }
 
-    /// The statement that begins the transaction.
+    /// The statement that begins the transaction in PostgreSQL.
     #[must_use]
     pub fn begin_sql(&self) -> String {
         format!("BEGIN TRANSACTION{}{}{}", self.isolation, self.access, self.deferrable)
+    }
+
+    /// The statements that begin the transaction, in their order. MySQL takes the isolation level
+    /// in a statement of its own, for the next transaction alone, and knows no `DEFERRABLE`: there
+    /// it means nothing.
+    #[must_use]
+    pub fn begin_statements(&self, family: Family) -> Vec<String> {
+        if family != Family::MySql {
+            return vec![self.begin_sql()];
+        }
+        let isolation =
+            (!self.isolation.is_empty()).then(|| format!("SET TRANSACTION{}", self.isolation));
+        let begin = format!("START TRANSACTION{}", self.access);
+        isolation.into_iter().chain([begin]).collect()
     }
 
     /// Whether the transaction was declared to be read-only.

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::config::Config;
+use crate::config::{Config, Family};
 use crate::error::{Error, ErrorKind, Outcome, Retry};
 use crate::session::{Place, Trouble};
 use crate::topology::Role;
@@ -124,6 +124,17 @@ fn names_are_quoted_and_keys_are_version_4() {
 }
 
 #[test]
+fn each_family_begins_a_transaction_in_its_own_words() {
+    let options = RunOptions::new().repeatable_read().read_only().deferrable();
+    let words = |family| options.begin_statements(family).join("; ");
+    let one = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY DEFERRABLE";
+    assert_eq!(words(Family::Postgres), one);
+    let two = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION READ ONLY";
+    assert_eq!(words(Family::MySql), two);
+    assert_eq!(RunOptions::new().begin_statements(Family::MySql), ["START TRANSACTION"]);
+}
+
+#[test]
 fn the_absence_of_an_old_marker_proves_nothing() {
     let sent_at = Instant::now();
     let doubt = Doubt { evidence: Evidence::None, place: place(1), sent_at };
@@ -137,4 +148,6 @@ fn the_documentation_shows_the_statement_as_it_is() {
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let shown = words(page).replace("( ", "(").replace(" )", ")");
     assert!(shown.contains(&words(CREATE_TABLE)), "{shown}");
+    #[cfg(feature = "mysql")]
+    assert!(shown.contains(&words(CREATE_TABLE_MYSQL)), "{shown}");
 }

@@ -3,6 +3,7 @@
 mod connections;
 mod errors;
 mod freshness;
+mod markers;
 mod roles;
 mod stand;
 mod tls;
