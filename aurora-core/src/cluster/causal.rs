@@ -7,10 +7,10 @@ use crate::config::{Config, Family};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
 use crate::token::{CausalToken, Judgement, judge};
-use crate::topology::Topology;
+use crate::topology::{Reign, Topology};
 
-/// The writer's incarnation, and a position in its log.
-type Point = (Option<u64>, u64);
+/// The writer's incarnation, or its reign, and a position in its log.
+type Point = (Option<u64>, Option<Reign>, u64);
 
 /// Carrying a session to another process.
 impl Cluster {
@@ -105,18 +105,22 @@ impl Cluster {
     }
 
     fn make_token(&self, identity: String, point: Option<Point>) -> Result<CausalToken, Error> {
-        let Some((incarnation, position)) = point else {
+        let Some((incarnation, reign, position)) = point else {
             if self.is_closed() {
                 return Err(Error::new(ErrorKind::Closed, "the cluster handle was closed"));
             }
             if self.snapshot().writer().is_some() && self.snapshot().sampled.is_none() {
-                let text = "the servers tell no log positions, so there are no causal tokens";
-                return Err(Error::new(ErrorKind::Configuration, text));
+                return Err(no_positions());
             }
             let text = "the writer did not tell its position before the deadline";
             return Err(Error::new(ErrorKind::NoWriter, text));
         };
-        Ok(CausalToken::new(identity, incarnation, position))
+        if self.config().family() == Family::MySql && reign.is_none() {
+            // A position alone says nothing of the history it is in: what a failover lost would
+            // pass for what was written after it.
+            return Err(no_positions());
+        }
+        Ok(CausalToken::new(identity, incarnation, position).in_reign(reign))
     }
 
     fn pass(&self, token: &CausalToken, judged: Option<Judgement>) -> Result<Instant, Error> {
@@ -125,9 +129,9 @@ impl Cluster {
             Some(Judgement::MayBeLost) => Err(Error::new(
                 ErrorKind::HistoryLost,
                 format!(
-                    "there was a failover after the token was made (timeline {}), and what it \
-                     stands for may be lost: read from the writer to see what is there",
-                    token.timeline().unwrap_or_default()
+                    "there was a failover after the token was made ({}), and what it stands for \
+                     may be lost: read from the writer to see what is there",
+                    made_by(token)
                 ),
             )),
             None if self.is_closed() => {
@@ -135,7 +139,10 @@ impl Cluster {
             }
             None => Err(Error::new(
                 ErrorKind::NoWriter,
-                "the writer of the token's timeline was not heard of before the deadline",
+                format!(
+                    "the writer that the token is of ({}) was not heard of before the deadline",
+                    made_by(token)
+                ),
             )),
         }
     }
@@ -151,20 +158,42 @@ impl Cluster {
     }
 
     /// What other processes know the cluster by: what its servers say, or on Aurora the name and
-    /// domain of its cluster endpoint, which no other cluster of the world has.
+    /// domain of its cluster endpoint, which no other cluster of the world has. In MySQL the UUID of
+    /// the writer, which is in the token anyway, tells as much.
     fn token_identity(&self) -> Result<String, Error> {
-        if self.config().family() == Family::MySql {
-            // Its positions say nothing of the history they are in: what a failover lost would pass
-            // for what was written after it.
-            let text = "there are no causal tokens for MySQL yet";
-            return Err(Error::new(ErrorKind::Configuration, text));
+        let dialect = self.0.dialect.get().copied();
+        if dialect == Some("aurora-mysql") {
+            return Err(no_positions());
         }
-        let told = self.snapshot().cluster().map(str::to_owned);
-        told.or_else(|| endpoint_identity(self.config())).ok_or_else(|| {
-            let text = "the cluster has no identity that another process could check: name its \
-                        cluster endpoint in the URL, or grant EXECUTE on pg_control_system()";
+        if let Some(told) = self.snapshot().cluster() {
+            return Ok(told.to_owned());
+        }
+        if dialect == Some("mysql") {
+            return Ok(String::new());
+        }
+        endpoint_identity(self.config()).ok_or_else(|| {
+            let text = if self.config().family() == Family::MySql {
+                "the cluster has no identity that another process could check: give all its \
+                 instances a gtid_domain_id of their own, other than 0"
+            } else {
+                "the cluster has no identity that another process could check: name its \
+                 cluster endpoint in the URL, or grant EXECUTE on pg_control_system()"
+            };
             Error::new(ErrorKind::Configuration, text)
         })
+    }
+}
+
+fn no_positions() -> Error {
+    let text = "the servers tell no log positions, so there are no causal tokens";
+    Error::new(ErrorKind::Configuration, text)
+}
+
+/// Whose position it is.
+fn made_by(token: &CausalToken) -> String {
+    match token.origin() {
+        Some(origin) => format!("server {origin}"),
+        None => format!("timeline {}", token.timeline().unwrap_or_default()),
     }
 }
 
@@ -181,7 +210,7 @@ fn endpoint_identity(config: &Config) -> Option<String> {
 /// A position that includes everything acknowledged before `since`, and its incarnation.
 fn sampled(topology: &Topology, since: Option<Instant>) -> Option<Point> {
     let sampled = topology.sampled.as_ref()?;
-    Some((sampled.incarnation, sampled.position_since(since)?))
+    Some((sampled.incarnation, sampled.reign.clone(), sampled.position_since(since)?))
 }
 
 #[cfg(test)]

@@ -87,6 +87,7 @@ impl Engine {
             self.urgency = None;
             self.elections += 1;
         }
+        self.succeed(index);
         self.lineage.clone_from(&self.members[index].lineage);
         self.last_elected = Some(slot);
         self.elected = Some(slot);

@@ -172,6 +172,7 @@ impl Engine {
         }
         if restarted {
             member.replayed = None;
+            member.followed = None;
             member.reached.clear();
             if elected == Some(member.slot) {
                 // A crash may have lost the end of the log: the positions there come again.
@@ -216,6 +217,7 @@ impl Engine {
         member.failure = None;
         member.lag = None;
         member.replayed = None;
+        member.followed = None;
         member.reached.clear();
         member.last_error = Some(Arc::from(format!(
             "{} belongs to another cluster (system identifier {theirs}, expected {ours}); remove it from the URL",

@@ -33,6 +33,7 @@ impl Engine {
         }
         let claims = self.members[index].claim.is_some();
         let history = if claims { History::Other } else { self.history_of(report) };
+        let followed = self.followed(report);
         let member = &mut self.members[index];
         if history != History::Same {
             member.lag = None;
@@ -43,6 +44,7 @@ impl Engine {
         if let (Some(incarnation), Some(position)) = (report.incarnation, report.position) {
             member.replayed = Some(Inherited { incarnation, position });
         }
+        member.followed = followed.or(member.followed.take());
         member.reached.note(&self.samples, report.position, report.lag, asked_at);
     }
 

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::member::Member;
+use crate::topology::Reign;
 
 /// Which transactions an instance has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +46,18 @@ impl Lineage {
         let foreign = self.last.iter().filter(|(origin, _)| !is_of(origin, &writer.own));
         let mut known = foreign.map(|(origin, number)| writer.last.get(origin) >= Some(number));
         known.all(|is_known| is_known)
+    }
+
+    /// What the instance writes, or would write. The same as before where nobody has written since: a
+    /// switchover and back.
+    pub(super) fn reign(&self) -> Reign {
+        let foreign = self.last.iter().filter(|(origin, _)| !is_of(origin, &self.own));
+        let began = if self.is_one_sequence {
+            self.beginning()
+        } else {
+            foreign.fold(0, |sum: u64, (_, number)| sum.saturating_add(*number))
+        };
+        Reign { origin: Arc::clone(&self.own), began }
     }
 
     /// Whether it began to write after the other did.

@@ -10,7 +10,7 @@ use super::{FailureKind, Lineage};
 use crate::config::Address;
 use crate::rds::Described;
 use crate::stats::InstanceStats;
-use crate::topology::{Health, Inherited, Instance, InstanceId, Role};
+use crate::topology::{Ended, Health, Inherited, Instance, InstanceId, Role};
 
 /// How many of the last answers are remembered.
 const RECENT: usize = 4;
@@ -91,6 +91,8 @@ pub(super) struct Member {
     pub(super) reached: Reached,
     /// How much it had of the incarnation that it said it follows, also when it follows nobody now.
     pub(super) replayed: Option<Inherited>,
+    /// The same where no incarnation is written down: how much it had of the writer's reign.
+    pub(super) followed: Option<Ended>,
     pub(super) lag: Option<Duration>,
     pub(super) last_error: Option<Arc<str>>,
     /// Why the last probe failed, if it did.
@@ -144,6 +146,7 @@ impl Member {
             deaths: 0,
             reached: Reached::default(),
             replayed: None,
+            followed: None,
             lag: None,
             last_error: None,
             failure: None,

@@ -17,6 +17,7 @@ mod identity;
 mod lineage;
 mod member;
 mod membership;
+mod reign;
 mod report;
 mod schedule;
 mod slow_start;
@@ -44,7 +45,7 @@ use crate::config::Address;
 use crate::endpoint::HostPattern;
 use crate::event::Event;
 use crate::rds::Described;
-use crate::topology::{Health, Inherited, InstanceId, Sampled, Topology};
+use crate::topology::{Ended, Health, Inherited, InstanceId, Sampled, Topology};
 
 /// How the engine behaves; all of it comes from the configuration.
 #[derive(Clone, Debug)]
@@ -133,6 +134,8 @@ pub(crate) struct Engine {
     contested: Option<u64>,
     /// How much of earlier incarnations is certainly part of the present one.
     inherited: Arc<[Inherited]>,
+    /// The same for reigns, of which there may be any number: the last ones.
+    ended: Arc<[Ended]>,
     want: Option<Want>,
     /// The one that was elected last, even if it is no more.
     last_elected: Option<Slot>,
@@ -170,6 +173,7 @@ impl Engine {
             has_switched: false,
             contested: None,
             inherited: Arc::default(),
+            ended: Arc::default(),
             want: None,
             last_elected: None,
             urgency: None,
@@ -308,8 +312,12 @@ impl Engine {
         topology.degraded.clone_from(&self.degraded);
         topology.inherited = Arc::clone(&self.inherited);
         let moments = self.samples.recent();
-        topology.sampled = (!moments.is_empty())
-            .then_some(Sampled { incarnation: self.highest_incarnation, moments });
+        topology.ended = Arc::clone(&self.ended);
+        topology.sampled = (!moments.is_empty()).then(|| Sampled {
+            incarnation: self.highest_incarnation,
+            reign: self.lineage.as_ref().map(|lineage| lineage.reign()),
+            moments,
+        });
         topology
     }
 

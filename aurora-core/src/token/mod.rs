@@ -9,14 +9,15 @@ use std::time::Instant;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::error::{Error, ErrorKind};
-use crate::topology::Topology;
+use crate::topology::{Reign, Sampled, Topology};
 
 /// The format of the text.
 const VERSION: u8 = 1;
 
-/// A position is a byte of the log (PostgreSQL, Aurora PostgreSQL). Other kinds of positions (the
-/// sets of transactions of MySQL) will have other numbers.
+/// A position is a byte of the log (PostgreSQL, Aurora PostgreSQL).
 const LOG_POSITION: u8 = 1;
+/// A position is a number of transactions, in the reign of a writer (MySQL, MariaDB).
+const TRANSACTIONS: u8 = 2;
 
 /// A point in the history of a cluster: whoever requires it sees everything that the session had
 /// committed which made it, in this process or in another.
@@ -42,16 +43,23 @@ const LOG_POSITION: u8 = 1;
 pub struct CausalToken {
     cluster: String,
     timeline: Option<u64>,
+    reign: Option<Reign>,
     position: u64,
 }
 
 impl CausalToken {
     pub(crate) fn new(cluster: String, timeline: Option<u64>, position: u64) -> Self {
-        Self { cluster, timeline, position }
+        Self { cluster, timeline, reign: None, position }
+    }
+
+    /// The same position in the history of MySQL or MariaDB.
+    pub(crate) fn in_reign(self, reign: Option<Reign>) -> Self {
+        Self { reign, ..self }
     }
 
     /// What the cluster is known by: the identity that its servers tell, or on Aurora the name
-    /// and domain of its cluster endpoint.
+    /// and domain of its cluster endpoint. Empty in MySQL without group replication, where the
+    /// writer's UUID, which the token has as well, tells clusters apart.
     #[must_use]
     pub fn cluster(&self) -> &str {
         &self.cluster
@@ -64,18 +72,30 @@ impl CausalToken {
         self.timeline
     }
 
-    /// The position in the log, in bytes from its beginning.
+    /// The server that was the writer, in MySQL its UUID (or the replication group's name), in
+    /// MariaDB its `server_id`. PostgreSQL has timelines instead.
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        self.reign.as_ref().map(|reign| &*reign.origin)
+    }
+
+    /// The position in the log, in bytes from its beginning; in MySQL and MariaDB in transactions.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.position
     }
 
     fn bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![VERSION, LOG_POSITION];
-        text::write_number(&mut bytes, self.cluster.len() as u64);
-        bytes.extend_from_slice(self.cluster.as_bytes());
-        // Timelines begin with one.
-        text::write_number(&mut bytes, self.timeline.unwrap_or_default());
+        let kind = if self.reign.is_some() { TRANSACTIONS } else { LOG_POSITION };
+        let mut bytes = vec![VERSION, kind];
+        text::write_text(&mut bytes, &self.cluster);
+        if let Some(reign) = &self.reign {
+            text::write_text(&mut bytes, &reign.origin);
+            text::write_number(&mut bytes, reign.began);
+        } else {
+            // Timelines begin with one.
+            text::write_number(&mut bytes, self.timeline.unwrap_or_default());
+        }
         text::write_number(&mut bytes, self.position);
         bytes.extend_from_slice(&text::checksum(&bytes).to_be_bytes());
         bytes
@@ -90,23 +110,24 @@ impl CausalToken {
         if text::checksum(content) != u32::from_be_bytes(*sum) {
             return Err("it was damaged or cut off on its way");
         }
-        if kind != LOG_POSITION {
+        if !matches!(kind, LOG_POSITION | TRANSACTIONS) {
             return Err("it is of a kind of server that this version does not know");
         }
-        let read = || {
-            let mut rest = content.get(2..)?;
-            let length = usize::try_from(text::read_number(&mut rest)?).ok()?;
-            let (cluster, mut rest) = rest.split_at_checked(length)?;
-            let cluster = std::str::from_utf8(cluster).ok()?.to_owned();
+        let parts = content.get(2..).and_then(|parts| Self::of_parts(kind, parts));
+        parts.ok_or("its parts do not fit together")
+    }
+
+    fn of_parts(kind: u8, mut rest: &[u8]) -> Option<Self> {
+        let cluster = text::read_text(&mut rest)?.to_owned();
+        let (timeline, reign) = if kind == TRANSACTIONS {
+            let origin = text::read_text(&mut rest)?.into();
+            (None, Some(Reign { origin, began: text::read_number(&mut rest)? }))
+        } else {
             let timeline = text::read_number(&mut rest)?;
-            let position = text::read_number(&mut rest)?;
-            rest.is_empty().then_some(Self {
-                cluster,
-                timeline: (timeline > 0).then_some(timeline),
-                position,
-            })
+            ((timeline > 0).then_some(timeline), None)
         };
-        read().ok_or("its parts do not fit together")
+        let position = text::read_number(&mut rest)?;
+        rest.is_empty().then_some(Self { cluster, timeline, reign, position })
     }
 }
 
@@ -164,6 +185,10 @@ pub(crate) enum Judgement {
 pub(crate) fn judge(token: &CausalToken, topology: &Topology, now: Instant) -> Option<Judgement> {
     let sampled = topology.sampled.as_ref()?;
     let required = sampled.moment_of(token.position).map_or(now, |asked_at| asked_at.min(now));
+    if token.reign.is_some() || sampled.reign.is_some() {
+        let survived = survived(token, topology, sampled, now)?;
+        return Some(if survived { Judgement::Holds { required } } else { Judgement::MayBeLost });
+    }
     match (token.timeline, sampled.incarnation) {
         (Some(theirs), Some(ours)) if theirs > ours => None,
         (Some(theirs), Some(ours)) if theirs < ours => {
@@ -175,6 +200,28 @@ pub(crate) fn judge(token: &CausalToken, topology: &Topology, now: Instant) -> O
         (Some(_), Some(_)) | (None, None) => Some(Judgement::Holds { required }),
         (Some(_), None) | (None, Some(_)) => Some(Judgement::MayBeLost),
     }
+}
+
+/// Whether what was written in the token's reign is certainly part of the present one; `None` while
+/// the token's may be a later one that this process has not heard of.
+///
+/// Reigns are in no order that their names would tell. But who is asked now, and is the writer,
+/// would know of a later one.
+fn survived(
+    token: &CausalToken,
+    topology: &Topology,
+    sampled: &Sampled,
+    now: Instant,
+) -> Option<bool> {
+    let (Some(theirs), Some(ours)) = (&token.reign, &sampled.reign) else { return Some(false) };
+    if theirs == ours {
+        return Some(true);
+    }
+    if let Some(ended) = topology.ended.iter().find(|ended| ended.reign == *theirs) {
+        return Some(token.position <= ended.position);
+    }
+    let asked_at = sampled.moments.last().map(|(asked_at, _)| *asked_at);
+    (asked_at >= Some(now)).then_some(false)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::topology::{Inherited, Sampled};
+use crate::topology::{Ended, Inherited, Reign, Sampled};
 
 fn token(timeline: Option<u64>, position: u64) -> CausalToken {
     CausalToken::new("7570281326987382650".to_owned(), timeline, position)
@@ -24,6 +24,55 @@ fn the_text_is_url_safe_and_is_read_again() {
         assert_eq!(json, format!("\"{text}\""));
         assert_eq!(serde_json::from_str::<CausalToken>(&json).unwrap(), token);
     }
+}
+
+/// What "a" wrote after 90 transactions of others.
+fn reign(origin: &str, began: u64) -> Option<Reign> {
+    Some(Reign { origin: origin.into(), began })
+}
+
+#[test]
+fn a_token_of_mysql_is_read_again() {
+    for (cluster, origin) in [("71", "2"), ("", "7b3f3b0e-8b1f-11ee-b9d1-0242ac120002")] {
+        let token = CausalToken::new(cluster.to_owned(), None, 1_234_567);
+        let token = token.in_reign(reign(origin, 90));
+        let read: CausalToken = token.to_string().parse().unwrap();
+        assert_eq!(read, token);
+        assert_eq!((read.origin(), read.timeline()), (Some(origin), None));
+    }
+    let text = CausalToken::new("71".to_owned(), None, 300).in_reign(reign("2", 90)).to_string();
+    assert_eq!(text, "AQICNzEBMlqsAiisQ1I");
+}
+
+#[test]
+fn what_a_token_of_mysql_means_depends_on_who_has_written() {
+    let now = Instant::now();
+    let asked_at = now.checked_sub(Duration::from_millis(300)).unwrap();
+    let mut topology = Topology::new(Vec::new());
+    let token = |reign, position| token(None, position).in_reign(reign);
+    assert_eq!(judge(&token(reign("a", 0), 5), &topology, now), None, "no writer is known");
+    let lost = Some(Judgement::MayBeLost);
+    let holds = |required| Some(Judgement::Holds { required });
+    topology.ended =
+        Arc::new([Ended { reign: Reign { origin: "a".into(), began: 0 }, position: 95 }]);
+    let mut at = |ours, asked_at, token| {
+        let moments = Arc::new([(asked_at, 100)]);
+        topology.sampled = Some(Sampled { incarnation: None, reign: ours, moments });
+        judge(&token, &topology, now)
+    };
+    assert_eq!(at(reign("b", 95), asked_at, token(reign("b", 95), 100)), holds(asked_at));
+    assert_eq!(at(reign("b", 95), asked_at, token(reign("b", 95), 101)), holds(now));
+    assert_eq!(at(reign("b", 95), asked_at, token(reign("a", 0), 95)), holds(asked_at));
+    assert_eq!(at(reign("b", 95), asked_at, token(reign("a", 0), 96)), lost);
+    // Another reign of the same server, and one of which nothing is known, may be a later one: until
+    // the writer that is known has been asked once more.
+    for unknown in [reign("b", 90), reign("a", 100), reign("c", 95)] {
+        assert_eq!(at(reign("b", 95), asked_at, token(unknown.clone(), 10)), None);
+        assert_eq!(at(reign("b", 95), now, token(unknown, 10)), lost);
+    }
+    // One of us is of another family, or does not log.
+    assert_eq!(at(reign("b", 95), asked_at, token(None, 10)), lost);
+    assert_eq!(at(None, asked_at, token(reign("b", 95), 10)), lost);
 }
 
 #[test]
@@ -85,7 +134,7 @@ fn what_a_token_means_depends_on_its_history() {
     topology.inherited = Arc::new([Inherited { incarnation: 2, position: 700 }]);
     let mut at = |token: CausalToken, incarnation| {
         let moments = [(asked_at - Duration::from_secs(1), 600), (asked_at, 1000)];
-        topology.sampled = Some(Sampled { incarnation, moments: moments.into() });
+        topology.sampled = Some(Sampled { incarnation, reign: None, moments: moments.into() });
         judge(&token, &topology, now)
     };
     for (timeline, position, ours, expected) in [

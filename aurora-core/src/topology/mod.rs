@@ -11,6 +11,8 @@ pub use self::instance::{Health, Instance, InstanceId, Role};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sampled {
     pub(crate) incarnation: Option<u64>,
+    /// Where no incarnation is written down.
+    pub(crate) reign: Option<Reign>,
     /// When the writer was asked, and where it was: everything acknowledged before is in the log
     /// up to that position. Rising in both parts, and not empty.
     pub(crate) moments: Arc<[(Instant, u64)]>,
@@ -41,6 +43,24 @@ pub(crate) struct Inherited {
     pub(crate) position: u64,
 }
 
+/// A part of the history of MySQL or MariaDB: what one writer wrote from its promotion to the next
+/// one's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Reign {
+    /// The origin of its transactions.
+    pub(crate) origin: Arc<str>,
+    /// How much there was of other origins: what tells it from other reigns of the same server.
+    pub(crate) began: u64,
+}
+
+/// A part of an earlier reign that is certainly part of the present one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) reign: Reign,
+    /// Up to here at least.
+    pub(crate) position: u64,
+}
+
 /// The cluster at one moment: immutable, and in selection order.
 ///
 /// Instances stand in the order writer, usable readers (freshest first), the rest, so that the
@@ -53,6 +73,8 @@ pub struct Topology {
     pub(crate) sampled: Option<Sampled>,
     /// In the order of the incarnations.
     pub(crate) inherited: Arc<[Inherited]>,
+    /// In the order in which they ended.
+    pub(crate) ended: Arc<[Ended]>,
     instances: Box<[Instance]>,
     writers: usize,
     readers: usize,
@@ -77,6 +99,7 @@ impl Topology {
             degraded: None,
             sampled: None,
             inherited: Arc::default(),
+            ended: Arc::default(),
             instances: instances.into(),
             writers,
             readers,

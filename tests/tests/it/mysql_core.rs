@@ -7,3 +7,4 @@ mod markers;
 mod roles;
 mod stand;
 mod tls;
+mod tokens;

@@ -7,7 +7,7 @@ use super::server::Server;
 use super::world::World;
 use super::{defaults, ms, secs};
 use crate::engine::Lineage;
-use crate::topology::{Health, Role};
+use crate::topology::{Ended, Health, Reign, Role};
 
 /// The transactions of a server: the last of every origin.
 fn lineage(own: &str, last: &[(&str, u64)], is_one_sequence: bool) -> Option<Lineage> {
@@ -176,4 +176,61 @@ fn an_old_writer_that_was_a_reader_since_may_be_promoted_again_although_it_lost_
         world.server("a").writes = true;
         world.until(secs(1), |w| w.writer() == Some("a"));
     }
+}
+
+fn reign(origin: &str, began: u64) -> Reign {
+    Reign { origin: origin.into(), began }
+}
+
+fn reigns(world: &World) -> Option<Reign> {
+    world.topology().sampled.as_ref().and_then(|sampled| sampled.reign.clone())
+}
+
+#[test]
+fn what_the_new_writer_had_of_the_old_reign_survived() {
+    // Where all number in one sequence, the new writer's own first number tells it exactly.
+    for (is_one_sequence, certain) in [(true, 103), (false, 100)] {
+        let mut world = world(is_one_sequence);
+        assert_eq!(reigns(&world), Some(reign("a", 0)));
+        has(&mut world, "a", &[("a", 105)]);
+        world.server("a").position = Some(105);
+        world.advance(secs(2));
+        world.crash("a");
+        has(&mut world, "b", &[("a", 103)]);
+        let heir = world.server("b");
+        (heir.position, heir.writes) = (Some(103), true);
+        world.until(secs(1), |w| w.writer() == Some("b"));
+        let known = Ended { reign: reign("a", 0), position: certain };
+        assert_eq!(*world.topology().ended, [known]);
+        assert_eq!(reigns(&world), Some(reign("b", 103)));
+    }
+}
+
+#[test]
+fn a_switchover_and_back_without_a_write_ends_no_reign() {
+    for is_one_sequence in [true, false] {
+        let mut world = world(is_one_sequence);
+        for (from, to) in [("a", "b"), ("b", "a")] {
+            world.server(from).writes = false;
+            world.server(to).writes = true;
+            world.until(secs(2), |w| w.writer() == Some(to));
+            world.advance(secs(3));
+        }
+        assert_eq!(reigns(&world), Some(reign("a", 0)));
+        let known = Ended { reign: reign("b", 100), position: 100 };
+        assert_eq!(*world.topology().ended, [known]);
+    }
+}
+
+#[test]
+fn of_a_writer_that_nobody_saw_follow_nothing_is_known_to_survive() {
+    let mut world = world(true);
+    world.crash("b");
+    world.advance(secs(5));
+    world.server("b").restart();
+    world.server("b").writes = true;
+    has(&mut world, "b", &[("a", 100), ("b", 110)]);
+    world.crash("a");
+    world.until(secs(5), |w| w.writer() == Some("b"));
+    assert_eq!(*world.topology().ended, []);
 }
