@@ -52,6 +52,12 @@ impl Dialogue {
         }
     }
 
+    /// One in a protocol that is not looked at: nothing is found in it.
+    pub(crate) fn opaque() -> Self {
+        let opaque = || Framer::new(Framing::Opaque);
+        Self { client: opaque(), server: opaque(), ..Self::new() }
+    }
+
     /// The end of the client's next message in `bytes`, and what it is.
     pub(crate) fn hear_client(&mut self, bytes: &[u8], at: &mut usize) -> Option<(usize, Kind)> {
         loop {

@@ -57,6 +57,11 @@ impl Editor {
         Self { dialogue: Dialogue::new(), dropping: None, random }
     }
 
+    /// Of a connection in a protocol that is not looked at: everything passes as it is.
+    pub(crate) fn opaque(random: fastrand::Rng) -> Self {
+        Self { dialogue: Dialogue::opaque(), ..Self::new(random) }
+    }
+
     /// What reaches the server of these bytes.
     pub(crate) fn request<'a>(&mut self, bytes: &'a [u8], arsenal: &Arsenal) -> Edited<'a> {
         let (mut at, mut begin) = (0, 0);

@@ -41,12 +41,13 @@ pub(crate) struct Line {
 
 impl Line {
     fn new(shared: Arc<Shared>, plan: &Plan, random: fastrand::Rng) -> Self {
+        let editor = if shared.opaque { Editor::opaque(random) } else { Editor::new(random) };
         Self {
             shared,
             resets: plan.resets,
             half_closes: plan.half_closes,
             silent: AtomicBool::new(false),
-            editor: Mutex::new(Editor::new(random)),
+            editor: Mutex::new(editor),
             active: Mutex::new(Instant::now()),
         }
     }

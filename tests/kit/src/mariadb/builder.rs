@@ -1,11 +1,13 @@
 //! How a cluster comes to life.
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread;
 
 use super::instance::Instance;
 use super::{MariaDbCluster, template};
 use crate::account::Account;
+use crate::chaos::Reactor;
 use crate::guard::Guard;
 use crate::home::{self, Home};
 use crate::spawner::Spawner;
@@ -17,13 +19,22 @@ use crate::{KitError, server};
 pub struct MariaDbBuilder {
     instances: usize,
     pub(super) synchronous: bool,
+    pub(super) aurora: bool,
+    pub(super) proxies: bool,
     pub(super) port: u16,
     pub(super) settings: Vec<(String, String)>,
 }
 
 impl MariaDbBuilder {
     pub(super) fn new() -> Self {
-        Self { instances: 1, synchronous: true, port: 3306, settings: Vec::new() }
+        Self {
+            instances: 1,
+            synchronous: true,
+            aurora: false,
+            proxies: false,
+            port: 3306,
+            settings: Vec::new(),
+        }
     }
 
     /// The number of instances, the writer included; 1 if not set.
@@ -40,6 +51,29 @@ impl MariaDbBuilder {
     #[must_use]
     pub fn synchronous(mut self, synchronous: bool) -> Self {
         self.synchronous = synchronous;
+        self
+    }
+
+    /// Whether clients find Aurora's words: its topology, its identifiers and its version, which a
+    /// front before each server answers with; see [`MariaDbCluster::tell_lag`]. Instances are called
+    /// `instance-1` and so on then, and clients connect to proxies as
+    /// [`behind_proxies`](Self::behind_proxies).
+    #[must_use]
+    pub fn aurora(mut self, aurora: bool) -> Self {
+        self.aurora = aurora;
+        self
+    }
+
+    /// Puts a [`ChaosProxy`](crate::chaos::ChaosProxy) between the clients and each instance; see
+    /// [`MariaDbCluster::proxy`].
+    ///
+    /// [`MariaDbCluster::url`], [`address`](MariaDbCluster::address) and
+    /// [`name`](MariaDbCluster::name) are then what clients see. The kit's own sessions, also
+    /// [`MariaDbCluster::client`], and replication go straight to the servers. The proxies do not
+    /// understand the protocol of MySQL: mishaps never happen to its messages.
+    #[must_use]
+    pub fn behind_proxies(mut self) -> Self {
+        self.proxies = true;
         self
     }
 
@@ -71,7 +105,12 @@ impl MariaDbBuilder {
         let home = Home::take(&root, account, self.port)?;
         let guard = Guard::post(&home.directory, &home.beginning())
             .map_err(KitError::io("post the guard"))?;
+        let reactor = || Reactor::start().map_err(KitError::io("start the thread of the proxies"));
+        let reactor = (self.aurora || self.proxies).then(reactor).transpose()?;
         let cluster = MariaDbCluster {
+            reactor: reactor.map(Arc::new),
+            volume: Arc::default(),
+            endpoints: AtomicUsize::new(0),
             verbs: Mutex::new(()),
             state: RwLock::new(Vec::new()),
             options: self,
@@ -108,6 +147,7 @@ impl MariaDbCluster {
         let readers = self.readers();
         readers.iter().try_for_each(|reader| self.point(*reader, 0))?;
         self.await_followers(0, &readers, server::START_LIMIT)?;
+        self.publish();
         self.adapt()
     }
 

@@ -3,14 +3,17 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use rustix::process::Signal;
 
 use super::MariaDbBuilder;
 use super::client::{self, MariaDbClient};
+use super::front::Volume;
 use super::instance::Instance;
 use crate::account::Account;
+use crate::chaos::Reactor;
 use crate::guard::Guard;
 use crate::home::Home;
 use crate::spawner::Spawner;
@@ -42,6 +45,11 @@ pub struct MariaDbCluster {
     pub(super) template: PathBuf,
     /// The GTID domain: what the instances of a cluster have in common.
     pub(super) domain: u32,
+    /// Moves the bytes of all proxies and fronts; `None` if there are none.
+    pub(super) reactor: Option<Arc<Reactor>>,
+    /// What Aurora's topology is made of.
+    pub(super) volume: Arc<Volume>,
+    pub(super) endpoints: AtomicUsize,
     pub(super) home: Home,
     pub(super) _guard: Guard,
 }
@@ -59,7 +67,7 @@ impl MariaDbCluster {
     pub fn url(&self) -> String {
         let state = self.read_state();
         let present = state.iter().filter(|slot| slot.presence != Presence::Removed);
-        let places: Vec<&str> = present.map(|slot| slot.instance.name.as_str()).collect();
+        let places: Vec<String> = present.map(|slot| slot.instance.place()).collect();
         format!("mysql://app:{PASSWORD}@{}/app", places.join(","))
     }
 
@@ -69,20 +77,21 @@ impl MariaDbCluster {
     /// If there was never an instance with this index.
     #[must_use]
     pub fn instance_url(&self, index: usize) -> String {
-        format!("mysql://app:{PASSWORD}@{}/app", self.name(index))
+        let place = self.read_state()[index].instance.place();
+        format!("mysql://app:{PASSWORD}@{place}/app")
     }
 
-    /// Address and port of one instance.
+    /// Address and port of one instance, as clients see it.
     ///
     /// # Panics
     /// If there was never an instance with this index.
     #[must_use]
     pub fn address(&self, index: usize) -> (IpAddr, u16) {
         let instance = &self.read_state()[index].instance;
-        (instance.address.into(), instance.port)
+        (instance.public.into(), instance.port)
     }
 
-    /// The identifier of one instance: `127.20.3.1:3306`.
+    /// The identifier of one instance: `127.20.3.1:3306`, in Aurora's words `instance-1`.
     ///
     /// # Panics
     /// If there was never an instance with this index.
@@ -154,7 +163,8 @@ impl MariaDbCluster {
     pub(super) fn new_slot(&self, index: usize) -> Result<Slot, KitError> {
         let full = || KitError::misuse(index, "a cluster has at most 254 instances");
         let address: Ipv4Addr = self.home.address(index).ok_or_else(full)?;
-        let instance = Instance::new(address, self.options.port, self.domain, &self.home.directory);
+        let way = self.new_way(index, address)?;
+        let instance = Instance::new(address, way, self.domain, &self.home.directory);
         for (name, value) in &self.options.settings {
             instance.set(name, value.as_str());
         }

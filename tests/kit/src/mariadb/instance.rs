@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use rustix::process::{Pid, Signal};
 
 use super::client::Control;
+use super::front::Front;
 use super::install::SERVER;
+use super::proxies::Way;
 use super::settings;
 use crate::account::Account;
+use crate::chaos::ChaosProxy;
 use crate::server::{START_LIMIT, Server};
 use crate::spawner::Spawner;
 use crate::wait::wait_for;
@@ -18,9 +21,15 @@ use crate::{KitError, guarded, home};
 
 #[derive(Debug)]
 pub(super) struct Instance {
-    /// `address:port`.
+    /// `address:port`, or Aurora's identifier.
     pub(super) name: String,
+    /// Where the server listens.
     pub(super) address: Ipv4Addr,
+    /// Where clients connect: the proxy's address, or the server's own.
+    pub(super) public: Ipv4Addr,
+    pub(super) proxy: Option<Arc<ChaosProxy>>,
+    /// Kept as long as the instance.
+    _front: Option<Front>,
     pub(super) port: u16,
     pub(super) data: PathBuf,
     pub(super) control: Control,
@@ -29,19 +38,22 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    pub(super) fn new(address: Ipv4Addr, port: u16, domain: u32, directory: &Path) -> Self {
+    pub(super) fn new(address: Ipv4Addr, way: Way, domain: u32, directory: &Path) -> Self {
+        let Way { name, public, port, proxy, front } = way;
         let last = address.octets()[3];
-        let name = format!("{address}:{port}");
         let data = directory.join(last.to_string());
         let basics = [
             ("bind_address", address.to_string()),
-            ("report_host", address.to_string()),
+            ("report_host", public.to_string()),
             ("port", port.to_string()),
             ("server_id", last.to_string()),
             ("gtid_domain_id", domain.to_string()),
         ];
         Self {
             address,
+            public,
+            proxy,
+            _front: front,
             port,
             control: Control::new(name.clone(), address, port),
             name,
@@ -49,6 +61,11 @@ impl Instance {
             server: Server::new(data.clone(), directory.join(format!("{last}.log"))),
             data,
         }
+    }
+
+    /// `address:port` as clients see them.
+    pub(super) fn place(&self) -> String {
+        format!("{}:{}", self.public, self.port)
     }
 
     /// A setting for the next start.
@@ -87,7 +104,17 @@ impl Instance {
                 return Err(KitError::Failed { action, detail: self.log_tail() });
             }
             Ok(self.control.query("SELECT 1").is_ok())
-        })
+        })?;
+        let listening = self.proxy.as_ref().map_or(Ok(()), |proxy| proxy.server_runs());
+        listening.map_err(KitError::io(format!("let the proxy of {} listen", self.name)))
+    }
+
+    /// From now on clients are refused, as they would be without a proxy.
+    fn tell_proxy_of_end(&self) {
+        if let Some(proxy) = &self.proxy {
+            // Closing a socket does not fail.
+            let _ = proxy.server_ended(proxy.target());
+        }
     }
 
     /// The server's process, if it runs.
@@ -99,12 +126,15 @@ impl Instance {
     pub(super) fn kill(&self) {
         self.server.kill();
         self.control.forget();
+        self.tell_proxy_of_end();
     }
 
     /// An orderly shutdown: sessions are told 1927 or lose their connections.
     pub(super) fn stop(&self) -> Result<(), KitError> {
         self.control.forget();
-        self.server.stop(&self.name, &[Signal::TERM])
+        self.server.stop(&self.name, &[Signal::TERM])?;
+        self.tell_proxy_of_end();
+        Ok(())
     }
 
     /// Stops or continues the server.

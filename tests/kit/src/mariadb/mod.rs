@@ -15,7 +15,9 @@
 //!   (`AFTER_SYNC`). MariaDB knows no number of readers to wait for. So the kit lets the reader that
 //!   it promotes catch up with the one that received most, as failover managers do.
 //! * **Aurora's views** (`information_schema.replica_host_status`, `@@aurora_server_id`) and
-//!   `@@innodb_read_only`, which a running server cannot change, are not there.
+//!   `@@innodb_read_only`, which a running server cannot change, are not there. With
+//!   [`MariaDbBuilder::aurora`] a front before each server puts what they would say in the place of
+//!   these words; see its limits at [`MariaDbCluster::tell_lag`].
 //! * **Identity.** MariaDB 10.11 has no `@@server_uuid`; the instances of a cluster have in common
 //!   the number of their GTID domain, which is random.
 //! * **Log.** Every instance keeps the whole binary log of its cluster, so that a reader is made
@@ -25,8 +27,10 @@ mod builder;
 mod client;
 mod cluster;
 mod failover;
+mod front;
 mod install;
 mod instance;
+mod proxies;
 mod replication;
 mod settings;
 mod template;

@@ -11,6 +11,18 @@ use crate::state::{Presence, Role};
 use crate::wait::wait_for;
 use crate::{KitError, guarded};
 
+/// A verb under way. At its end Aurora's topology is what it has made of the cluster.
+pub(super) struct Verb<'a> {
+    cluster: &'a MariaDbCluster,
+    _turn: MutexGuard<'a, ()>,
+}
+
+impl Drop for Verb<'_> {
+    fn drop(&mut self) {
+        self.cluster.publish();
+    }
+}
+
 impl MariaDbCluster {
     /// Stops an instance in an orderly way (SIGTERM): its sessions lose their connections.
     ///
@@ -172,8 +184,8 @@ impl MariaDbCluster {
     }
 
     /// One verb at a time.
-    pub(super) fn begin(&self) -> MutexGuard<'_, ()> {
-        guarded(&self.verbs)
+    pub(super) fn begin(&self) -> Verb<'_> {
+        Verb { cluster: self, _turn: guarded(&self.verbs) }
     }
 
     pub(super) fn require(&self, index: usize, allowed: &[Presence]) -> Result<(), KitError> {

@@ -5,6 +5,7 @@ mod chaos;
 mod cleanup;
 mod faults;
 mod mariadb;
+mod mariadb_aurora;
 mod packets;
 mod roles;
 
