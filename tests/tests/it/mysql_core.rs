@@ -2,9 +2,10 @@
 
 mod connections;
 mod errors;
+mod faults;
 mod freshness;
 mod markers;
 mod roles;
-mod stand;
+pub(crate) mod stand;
 mod tls;
 mod tokens;

@@ -1,7 +1,7 @@
 //! Names, addresses, and whose address it is: catalogue C of the faults.
 
 mod addresses;
-mod book;
+pub(crate) mod book;
 mod forms;
 mod identity;
 mod resolver;

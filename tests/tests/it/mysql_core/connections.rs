@@ -23,12 +23,7 @@ fn within<R>(
     limit: Duration,
     work: impl AsyncFnOnce(Conn) -> R,
 ) -> Result<R, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let instance = stand.instance(index);
-        let conn = stand.cluster.connect_mysql(&instance, Instant::now() + limit).await?;
-        Ok(work(conn).await)
-    })
+    stand.open(&stand.instance(index), limit, work)
 }
 
 /// Connects the library in vain.

@@ -1,9 +1,10 @@
 //! A MariaDB cluster with the library connected to it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use aurora_core::{Cluster, Config, Health, Instance, InstanceId};
+use aurora_core::{Cluster, Config, Error, Health, Instance, InstanceId};
 use aurora_tests::eventually;
+use mysql_async::Conn;
 use test_kit::{MariaDbBuilder, MariaDbCluster};
 
 /// Servers and the library; dropped in the reverse order.
@@ -62,6 +63,20 @@ impl Stand {
 }
 
 impl Stand {
+    /// Does something with a connection that the library opens to `instance` within `limit`.
+    pub(crate) fn open<R>(
+        &self,
+        instance: &Instance,
+        limit: Duration,
+        work: impl AsyncFnOnce(Conn) -> R,
+    ) -> Result<R, Error> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let conn = self.cluster.connect_mysql(instance, Instant::now() + limit).await?;
+            Ok(work(conn).await)
+        })
+    }
+
     /// Runs SQL on the kit's writer past the library.
     pub(crate) fn write(&self, sql: &str) {
         self.kit.client(self.kit.writer()).unwrap().run(sql).unwrap();
