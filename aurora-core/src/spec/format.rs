@@ -33,6 +33,8 @@ impl Default for ClusterWord {
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Preset {
     Aurora,
+    Mariadb,
+    Mysql,
     #[default]
     None,
     Postgres,
@@ -57,6 +59,8 @@ pub(super) struct Setup {
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Kind {
     Aurora,
+    Mariadb,
+    Mysql,
     #[default]
     Postgres,
 }
@@ -84,6 +88,8 @@ pub(super) struct Change {
     pub(super) writes: Option<bool>,
     #[serde(deserialize_with = "given")]
     pub(super) timeline: Option<Option<u64>>,
+    #[serde(deserialize_with = "given")]
+    pub(super) executed: Option<Option<BTreeMap<String, u64>>>,
     #[serde(deserialize_with = "given")]
     pub(super) position: Option<Option<u64>>,
     #[serde(deserialize_with = "given")]

@@ -41,13 +41,13 @@ areas! {
     discovery: cluster_endpoint configured startup suggested;
     drain: offline;
     election: failover promotion restart;
-    freshness: demand history lag positions sessions tokens;
+    freshness: demand history lag positions reigns sessions tokens;
     health: back_pressure loss suspicion;
     identity: foreign;
     names: aliases moves;
     outcome: after_loss lost needs refused;
     selection: eligibility freshness policies;
-    split_brain: aurora timelines;
+    split_brain: aurora timelines transactions;
     stale: answers complaints monitors;
 }
 

@@ -38,6 +38,8 @@ pub(super) fn make(cluster: &ClusterWord, seed: u64) -> Result<Made, String> {
     };
     let base = match preset {
         Preset::Aurora => aurora(),
+        Preset::Mariadb => mysql(Kind::Mariadb),
+        Preset::Mysql => mysql(Kind::Mysql),
         Preset::None => Setup::default(),
         Preset::Postgres => postgres(),
     };
@@ -69,6 +71,20 @@ fn postgres() -> Setup {
     let reader = Change::default();
     let servers = [("a", writer), ("b", reader.clone()), ("c", reader)];
     Setup {
+        configured: ["a", "b", "c"].map(str::to_owned).to_vec(),
+        servers: servers.map(|(name, change)| (name.to_owned(), change)).into(),
+        settle: Span(Duration::from_secs(3)),
+        ..Setup::default()
+    }
+}
+
+fn mysql(kind: Kind) -> Setup {
+    let executed = || Some(Some(BTreeMap::from([("a".to_owned(), 100)])));
+    let server =
+        |writes| Change { writes: Some(writes), executed: executed(), ..Change::default() };
+    let servers = [("a", server(true)), ("b", server(false)), ("c", server(false))];
+    Setup {
+        kind,
         configured: ["a", "b", "c"].map(str::to_owned).to_vec(),
         servers: servers.map(|(name, change)| (name.to_owned(), change)).into(),
         settle: Span(Duration::from_secs(3)),
@@ -115,6 +131,8 @@ impl Made {
             let ip = u8::try_from(self.world.servers.len() + 1).map_err(|e| e.to_string())?;
             let mut server = match self.kind {
                 Kind::Aurora => Server::aurora(name, ip),
+                Kind::Mariadb => Server::mysql(name, ip, true),
+                Kind::Mysql => Server::mysql(name, ip, false),
                 Kind::Postgres => Server::postgres(ip),
             };
             change.apply(&mut server)?;
@@ -138,6 +156,9 @@ impl Change {
         server.ip = self.ip.unwrap_or(server.ip);
         server.writes = self.writes.unwrap_or(server.writes);
         server.timeline = self.timeline.unwrap_or(server.timeline);
+        if let Some(executed) = &self.executed {
+            execute(server, executed.as_ref())?;
+        }
         server.position = self.position.unwrap_or(server.position);
         server.lag = self.lag.map_or(server.lag, |lag| lag.map(|span| span.0));
         server.latency = self.latency.map_or(server.latency, |span| span.0);
@@ -164,6 +185,18 @@ impl Change {
             (members, None) => Ok(members),
         }
     }
+}
+
+/// The transactions a server has from now on, by their origins; none are told with `null`.
+fn execute(server: &mut Server, executed: Option<&BTreeMap<String, u64>>) -> Result<(), String> {
+    let Some(executed) = executed else {
+        server.lineage = None;
+        return Ok(());
+    };
+    let lineage = server.lineage.as_mut().ok_or("it tells no transactions, or not any more")?;
+    lineage.last =
+        executed.iter().map(|(origin, number)| (origin.as_str().into(), *number)).collect();
+    Ok(())
 }
 
 /// The row of the writer has a star behind its name.

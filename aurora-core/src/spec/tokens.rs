@@ -5,12 +5,16 @@ use serde::Deserialize;
 use super::routes::Scene;
 use super::units::same;
 use crate::token::{CausalToken, Judgement, judge};
+use crate::topology::Reign;
 
 /// A token of this cluster, and what it means.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Token {
+    #[serde(default)]
     timeline: Option<u64>,
+    /// Who was the writer, and how much there was of others before.
+    reign: Option<(String, u64)>,
     position: u64,
     means: String,
     /// The readers that show what it stands for.
@@ -19,14 +23,17 @@ pub(super) struct Token {
 
 impl Token {
     pub(super) fn check(&self, scene: &Scene<'_>) -> Result<(), String> {
-        let token = CausalToken::new("7".to_owned(), self.timeline, self.position);
+        let reign = self.reign.as_ref();
+        let reign =
+            reign.map(|(origin, began)| Reign { origin: origin.as_str().into(), began: *began });
+        let token = CausalToken::new("7".to_owned(), self.timeline, self.position).in_reign(reign);
         let judged = judge(&token, scene.topology, scene.now);
         let means = match judged {
             Some(Judgement::Holds { .. }) => "holds",
             Some(Judgement::MayBeLost) => "may-be-lost",
             None => "unknown",
         };
-        let what = format!("token {:?} {}", self.timeline, self.position);
+        let what = format!("token {:?} {:?} {}", self.timeline, self.reign, self.position);
         same(&what, &self.means.as_str(), &means)?;
         let (Some(expected), Some(Judgement::Holds { required })) = (&self.readers, judged) else {
             return Ok(());

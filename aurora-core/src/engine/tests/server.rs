@@ -73,6 +73,12 @@ impl Server {
         }
     }
 
+    /// A reader of a MySQL cluster, or one of MariaDB where all number in one sequence.
+    pub(crate) fn mysql(name: &str, ip: u8, is_one_sequence: bool) -> Self {
+        let lineage = Lineage { own: Arc::from(name), is_one_sequence, ..Lineage::default() };
+        Self { cluster: None, lineage: Some(lineage), ..Self::postgres(ip) }
+    }
+
     pub(crate) fn report(&self) -> Report {
         Report {
             cluster: self.cluster.map(Arc::from),
