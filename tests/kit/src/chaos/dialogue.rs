@@ -3,9 +3,11 @@
 //! Source: PostgreSQL documentation, "Message Flow" and "Message Formats". Every `Query`, every
 //! `Sync`, and the startup is answered by exactly one `ReadyForQuery`, in that order.
 
+mod mysql;
+
 use std::collections::{HashMap, VecDeque};
 
-use super::frame::{ENCRYPTION_ANSWER, Framer, Framing, Mark, STARTUP};
+use super::frame::{ENCRYPTION_ANSWER, Framer, Framing, HEADER, Mark, PACKET_HEADER, STARTUP};
 use super::mishap::Aim;
 
 const SSL_REQUEST: u32 = 80_877_103;
@@ -17,6 +19,8 @@ const CANCEL_REQUEST: u32 = 80_877_102;
 pub(crate) struct Dialogue {
     client: Framer,
     server: Framer,
+    /// The statement that is being prepared, whose number the server is about to tell (MySQL).
+    preparing: Option<String>,
     application: String,
     /// The requests that are not answered yet; the last one may still grow.
     requests: VecDeque<Request>,
@@ -46,16 +50,27 @@ impl Dialogue {
         Self {
             client: Framer::new(Framing::Startup),
             server: Framer::new(Framing::Messages),
+            preparing: None,
             application: String::new(),
             requests: VecDeque::new(),
             prepared: HashMap::new(),
         }
     }
 
-    /// One in a protocol that is not looked at: nothing is found in it.
-    pub(crate) fn opaque() -> Self {
-        let opaque = || Framer::new(Framing::Opaque);
-        Self { client: opaque(), server: opaque(), ..Self::new() }
+    /// One with a server of MySQL or MariaDB.
+    pub(crate) fn mysql() -> Self {
+        let packets = || Framer::new(Framing::Packets);
+        Self { client: packets(), server: packets(), ..Self::new() }
+    }
+
+    /// How many bytes come before the body of a message.
+    pub(crate) fn header(&self) -> usize {
+        if self.server.framing() == Framing::Packets { PACKET_HEADER } else { HEADER }
+    }
+
+    /// Whether the protocol is MySQL's.
+    pub(crate) fn is_mysql(&self) -> bool {
+        self.server.framing() == Framing::Packets
     }
 
     /// The end of the client's next message in `bytes`, and what it is.
@@ -82,6 +97,12 @@ impl Dialogue {
         {
             mark = self.server.next(bytes, at)?;
         }
+        if self.is_mysql() {
+            if let Mark::End { body, .. } = &mark {
+                self.prepared(body);
+            }
+            return Some(mark);
+        }
         if let Mark::End { tag: ENCRYPTION_ANSWER, body, .. } = &mark {
             let (client, server) = match body.as_slice() {
                 b"S" => (Framing::Records, Framing::Records),
@@ -95,8 +116,12 @@ impl Dialogue {
     }
 
     /// Is this the last message of an answer?
-    pub(crate) fn ends_answer(&self, tag: u8) -> bool {
-        tag == b'Z' || self.server.framing() == Framing::Records
+    pub(crate) fn ends_answer(&self, tag: u8, body: &[u8]) -> bool {
+        match self.server.framing() {
+            Framing::Packets => !mysql::has_more(body),
+            Framing::Records => true,
+            _ => tag == b'Z',
+        }
     }
 
     /// The server is ready for the next request.
@@ -127,8 +152,10 @@ impl Dialogue {
     }
 
     fn asked(&mut self, tag: u8, body: &[u8]) -> Kind {
-        if self.client.framing() == Framing::Records {
-            return Kind::Other;
+        match self.client.framing() {
+            Framing::Records => return Kind::Other,
+            Framing::Packets => return self.commanded(tag, body),
+            _ => {}
         }
         match tag {
             STARTUP => return self.started(body),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::dialogue::{Dialogue, Kind};
-use super::frame::{HEADER, Mark};
+use super::frame::{Mark, PACKET_HEADER};
 use super::kept::Kept;
 use super::mishap::{Arsenal, Loss, Mishap, Shot};
 
@@ -57,9 +57,9 @@ impl Editor {
         Self { dialogue: Dialogue::new(), dropping: None, random }
     }
 
-    /// Of a connection in a protocol that is not looked at: everything passes as it is.
-    pub(crate) fn opaque(random: fastrand::Rng) -> Self {
-        Self { dialogue: Dialogue::opaque(), ..Self::new(random) }
+    /// Of a connection to a server of MySQL or MariaDB.
+    pub(crate) fn mysql(random: fastrand::Rng) -> Self {
+        Self { dialogue: Dialogue::mysql(), ..Self::new(random) }
     }
 
     /// What reaches the server of these bytes.
@@ -95,8 +95,8 @@ impl Editor {
                     done = Some(shot).filter(|shot| shot.mishap == Mishap::Garbage);
                 }
                 Mark::Header { .. } => {}
-                Mark::End { at, tag, .. } => {
-                    let last = self.dialogue.ends_answer(tag);
+                Mark::End { at, tag, body } => {
+                    let last = self.dialogue.ends_answer(tag, &body);
                     if last {
                         self.dialogue.answered();
                     }
@@ -124,7 +124,7 @@ impl Editor {
         body: usize,
         kept: &mut Kept<'_>,
     ) -> Option<Then> {
-        let begin = at.saturating_sub(HEADER);
+        let begin = at.saturating_sub(self.dialogue.header());
         // Some bytes of the message, never all.
         let part = if body > 0 { at + body / 2 } else { at.saturating_sub(1) };
         match shot.mishap {
@@ -150,9 +150,13 @@ impl Editor {
     }
 
     /// Bytes that begin no message: every one has its highest bit set, so that the type is
-    /// unknown and the length negative.
+    /// unknown and the length negative. In MySQL it is a packet of a number that is out of order.
     fn garbage(&mut self) -> [u8; GARBAGE] {
-        std::array::from_fn(|_| self.random.u8(0x80..))
+        let mut bytes = std::array::from_fn(|_| self.random.u8(0x80..));
+        if self.dialogue.is_mysql() {
+            bytes[..3].copy_from_slice(&[(GARBAGE - PACKET_HEADER) as u8, 0, 0]);
+        }
+        bytes
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) struct Line {
 
 impl Line {
     fn new(shared: Arc<Shared>, plan: &Plan, random: fastrand::Rng) -> Self {
-        let editor = if shared.opaque { Editor::opaque(random) } else { Editor::new(random) };
+        let editor = if shared.mysql { Editor::mysql(random) } else { Editor::new(random) };
         Self {
             shared,
             resets: plan.resets,

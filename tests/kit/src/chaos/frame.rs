@@ -2,7 +2,8 @@
 //!
 //! Source: PostgreSQL documentation, "Message Formats". A message is a type byte, a length that
 //! counts itself, and a body; the first message of a client has no type byte. A TLS record is a
-//! type byte, two bytes of version, and the length of what follows (RFC 8446, 5.1).
+//! type byte, two bytes of version, and the length of what follows (RFC 8446, 5.1). A packet of MySQL
+//! is three bytes of length, a number, and a body ("Client/Server Protocol", "MySQL Packets").
 
 /// Bodies are looked at up to this length; a statement is known by its beginning.
 const LOOKED_AT: usize = 16 * 1024;
@@ -22,6 +23,8 @@ pub(crate) enum Framing {
     EncryptionAnswer,
     /// Type, length, body.
     Messages,
+    /// Packets of MySQL: length, number, body. The number is taken for the type.
+    Packets,
     /// TLS records.
     Records,
     /// Not known; nothing is found in it.
@@ -39,6 +42,8 @@ pub(crate) enum Mark {
 
 /// The length of the header of messages and of records.
 pub(crate) const HEADER: usize = 5;
+/// The length of the header of packets of MySQL.
+pub(crate) const PACKET_HEADER: usize = 4;
 
 /// Finds messages in what is forwarded as it comes, in pieces of any length.
 #[derive(Debug)]
@@ -105,6 +110,7 @@ impl Framer {
     fn header_length(&self) -> Option<usize> {
         match self.framing {
             Framing::Startup => Some(4),
+            Framing::Packets => Some(PACKET_HEADER),
             Framing::EncryptionAnswer => Some(0),
             Framing::Messages | Framing::Records => Some(HEADER),
             Framing::Opaque => None,
@@ -120,6 +126,10 @@ impl Framer {
             Framing::Startup => long(&self.header),
             Framing::EncryptionAnswer => Some(1),
             Framing::Messages => long(&self.header[1..]),
+            Framing::Packets => {
+                let [a, b, c] = *self.header.first_chunk()?;
+                usize::try_from(u32::from_le_bytes([a, b, c, 0])).ok()
+            }
             Framing::Records => Some(u16::from_be_bytes([self.header[3], self.header[4]]).into()),
             Framing::Opaque => None,
         }
@@ -129,6 +139,7 @@ impl Framer {
         match self.framing {
             Framing::Startup => STARTUP,
             Framing::EncryptionAnswer => ENCRYPTION_ANSWER,
+            Framing::Packets => self.header[PACKET_HEADER - 1],
             Framing::Messages | Framing::Records | Framing::Opaque => self.header[0],
         }
     }

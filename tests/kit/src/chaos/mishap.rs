@@ -19,7 +19,8 @@ pub enum Loss {
 
 /// Something that happens to one connection, once; see [`ChaosProxy::arm`](super::ChaosProxy::arm).
 ///
-/// "Message" and "answer" are those of PostgreSQL's protocol. In an encrypted connection only TLS
+/// "Message" and "answer" are those of PostgreSQL's protocol; before MariaDB, a message is the first
+/// packet of an answer. In an encrypted connection only TLS
 /// records can be told apart: a message is a record, an answer is one record, and only
 /// [`Aim::Any`] is met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

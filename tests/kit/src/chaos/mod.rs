@@ -2,7 +2,7 @@
 //!
 //! In process, one for each instance, all on one thread of their own: what `iptables` and
 //! `tc netem` do, without privileges, and what they cannot do, because it knows the framing of
-//! PostgreSQL's protocol.
+//! PostgreSQL's protocol, and of MySQL's.
 
 mod dialogue;
 mod door;

@@ -53,8 +53,8 @@ pub(crate) struct Shared {
     pub(crate) plan: watch::Sender<Plan>,
     pub(crate) tally: Arc<Tally>,
     pub(crate) arsenal: Arsenal,
-    /// Whether messages are not looked at, so that no mishap ever happens.
-    pub(crate) opaque: bool,
+    /// Whether the server speaks the protocol of MySQL.
+    pub(crate) mysql: bool,
     random: Mutex<fastrand::Rng>,
     target: Mutex<SocketAddr>,
     door: Door,
@@ -80,9 +80,8 @@ impl ChaosProxy {
         Self::start_any(reactor, listen, target, false)
     }
 
-    /// One between clients and a server that do not speak the protocol of PostgreSQL: it forwards,
-    /// and disturbs what needs no knowledge of messages. What is armed never happens.
-    pub(crate) fn start_opaque(
+    /// One before a server of MySQL or MariaDB.
+    pub(crate) fn start_mysql(
         reactor: Arc<Reactor>,
         listen: SocketAddr,
         target: SocketAddr,
@@ -94,13 +93,13 @@ impl ChaosProxy {
         reactor: Arc<Reactor>,
         listen: SocketAddr,
         target: SocketAddr,
-        opaque: bool,
+        mysql: bool,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             plan: watch::Sender::new(Plan::default()),
             tally: Arc::default(),
             arsenal: Arsenal::default(),
-            opaque,
+            mysql,
             random: Mutex::new(fastrand::Rng::with_seed(0)),
             target: Mutex::new(target),
             door: Door::open(listen, reactor.handle())?,

@@ -69,8 +69,8 @@ impl MariaDbBuilder {
     ///
     /// [`MariaDbCluster::url`], [`address`](MariaDbCluster::address) and
     /// [`name`](MariaDbCluster::name) are then what clients see. The kit's own sessions, also
-    /// [`MariaDbCluster::client`], and replication go straight to the servers. The proxies do not
-    /// understand the protocol of MySQL: mishaps never happen to its messages.
+    /// [`MariaDbCluster::client`], and replication go straight to the servers. Mishaps happen to the
+    /// first packet of an answer, and none is aimed at an application; behind TLS none happens.
     #[must_use]
     pub fn behind_proxies(mut self) -> Self {
         self.proxies = true;

@@ -55,7 +55,7 @@ impl MariaDbCluster {
                 Some(reactor) => Arc::clone(reactor),
                 None => Arc::new(Reactor::start()?),
             };
-            ChaosProxy::start_opaque(reactor, listen, (instance.public, instance.port).into())
+            ChaosProxy::start_mysql(reactor, listen, (instance.public, instance.port).into())
         };
         start().map_err(KitError::io(format!("start the endpoint at {listen}")))
     }
@@ -113,7 +113,7 @@ impl MariaDbCluster {
             });
             let front = front.transpose()?;
             let target = front.as_ref().map_or((server, port).into(), Front::address);
-            let proxy = ChaosProxy::start_opaque(Arc::clone(reactor), listen, target)?;
+            let proxy = ChaosProxy::start_mysql(Arc::clone(reactor), listen, target)?;
             proxy.server_ended(target)?;
             Ok((front, proxy))
         };

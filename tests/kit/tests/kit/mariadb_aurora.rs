@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Opts};
-use test_kit::chaos::{Direction, Fault};
+use test_kit::chaos::{Aim, Direction, Fault, Loss, Mishap};
 use test_kit::{MariaDbCluster, wait_until};
 
 use crate::SOON;
@@ -140,4 +140,60 @@ fn proxies_hold_back_refuse_and_let_pass_again() {
     assert!(reaches(0));
     endpoint.set_target(cluster.address(1)).expect("a move");
     assert!(wait_until(SOON, || reaches(1)));
+}
+
+/// Runs a text through the proxy of instance 0, for a second at most; whether it was acknowledged.
+fn acknowledged(
+    cluster: &MariaDbCluster,
+    text: &str,
+    prepared: bool,
+) -> Option<Result<(), String>> {
+    through(cluster, 0, async |mut conn: Conn| {
+        let asked = async {
+            if prepared { conn.exec_drop(text, ()).await } else { conn.query_drop(text).await }
+        };
+        let answer = tokio::time::timeout(Duration::from_secs(1), asked).await.ok()?;
+        Some(answer.map_err(|error| error.to_string()))
+    })
+}
+
+#[test]
+fn the_answer_or_the_request_of_one_statement_is_lost() {
+    let cluster = MariaDbCluster::builder().behind_proxies().start().expect("a cluster");
+    let mut direct = cluster.client(0).expect("a connection");
+    direct.run("CREATE TABLE t (id INT PRIMARY KEY)").expect("a table");
+    let proxy = cluster.proxy(0);
+    let mut ids = Vec::new();
+    let cases = [Loss::Reset, Loss::Silence].map(|loss| [(loss, false), (loss, true)]);
+    for (id, (loss, prepared)) in (1..).zip(cases.concat()) {
+        // In one text, so that others are answered before it.
+        let commit = format!("BEGIN; INSERT INTO t VALUES ({id}); COMMIT");
+        let insert = format!("INSERT INTO t VALUES ({id})");
+        let (aim, text) = if prepared {
+            (Aim::Statement("INTO t".to_owned()), insert)
+        } else {
+            (Aim::Commit, commit)
+        };
+        let lost = proxy.arm(Mishap::LoseRequest(loss), aim.clone());
+        let answer = acknowledged(&cluster, &text, prepared);
+        assert!(lost.has_happened() && answer != Some(Ok(())), "{loss:?} {answer:?}");
+        assert_eq!(answer.is_none(), loss == Loss::Silence, "{answer:?}");
+        let lost = proxy.arm(Mishap::LoseAnswer(loss), aim);
+        let answer = acknowledged(&cluster, &text, prepared);
+        assert!(lost.has_happened() && answer != Some(Ok(())), "{loss:?} {answer:?}");
+        // What was lost on its way there would have been refused as there twice.
+        ids.push(id.to_string());
+        assert_eq!(direct.column("SELECT id FROM t ORDER BY id").expect("rows"), ids);
+        assert_eq!(acknowledged(&cluster, "SELECT 1", prepared), Some(Ok(())), "it happens once");
+    }
+}
+
+#[test]
+fn a_broken_packet_breaks_the_connection() {
+    let cluster = MariaDbCluster::builder().behind_proxies().start().expect("a cluster");
+    for mishap in [Mishap::ResetInMessage, Mishap::TruncateMessage, Mishap::Garbage] {
+        let armed = cluster.proxy(0).arm(mishap, Aim::Statement("'marked'".to_owned()));
+        let answer = acknowledged(&cluster, "SELECT 'marked'", false);
+        assert!(matches!(answer, Some(Err(_))) && armed.has_happened(), "{mishap:?}: {answer:?}");
+    }
 }

@@ -128,3 +128,30 @@ fn in_an_encrypted_connection_records_are_met() {
     let edited = editor.answer(&record, &arsenal);
     assert_eq!((&*edited.bytes, edited.then), (&record[..7], Then::Lose(Loss::Reset)));
 }
+
+/// A packet of MySQL.
+fn packet(number: u8, body: &[u8]) -> Vec<u8> {
+    [&[body.len() as u8, 0, 0, number], body].concat()
+}
+
+#[test]
+fn packets_of_mysql_are_told_apart() {
+    let (mut editor, arsenal) = (Editor::mysql(fastrand::Rng::with_seed(7)), Arsenal::default());
+    let ok = |number, more| packet(number, &[0, 0, 0, if more { 0x0A } else { 2 }, 0, 0, 0]);
+    let greeting = packet(0, b"\x0a10.11\0");
+    assert_eq!(editor.answer(&greeting, &arsenal).bytes, greeting);
+    let login = packet(1, &[7; 60]);
+    assert_eq!(editor.request(&login, &arsenal).bytes, login);
+    editor.answer(&ok(2, false), &arsenal);
+    arsenal.arm(Mishap::LoseAnswer(Loss::Reset), Aim::Commit);
+    let other = packet(0, b"\x03SELECT 1");
+    assert_eq!(editor.request(&other, &arsenal).bytes, other);
+    assert_eq!(editor.answer(&ok(1, false), &arsenal).then, Then::GoOn);
+    let commit = packet(0, b"\x03INSERT INTO t VALUES (1); COMMIT");
+    assert_eq!(editor.request(&commit, &arsenal).bytes, commit);
+    let (first, second) = (ok(1, true), ok(2, false));
+    let first = editor.answer(&first, &arsenal);
+    assert_eq!((&*first.bytes, first.then), (&[][..], Then::GoOn), "the COMMIT is to come");
+    let second = editor.answer(&second, &arsenal);
+    assert_eq!((&*second.bytes, second.then), (&[][..], Then::Lose(Loss::Reset)));
+}
