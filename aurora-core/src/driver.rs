@@ -87,6 +87,16 @@ impl Shared {
         store
     }
 
+    /// Lets everybody see the snapshot, and wakes those who wait for one.
+    pub(crate) fn publish(&self, topology: Arc<Topology>) {
+        let generation = topology.generation();
+        let before = self.topology.swap(topology);
+        self.changed.notify(usize::MAX);
+        if before.generation() != generation {
+            self.moved.notify(usize::MAX);
+        }
+    }
+
     fn announce(&self, event: Event) {
         tracing::info!(target: "aurora", %event);
         if matches!(event, Event::MonitorRestarted { .. }) {
@@ -275,12 +285,7 @@ impl<'a> Driver<'a> {
             }
             Output::Publish(topology) => {
                 self.prober.names().note(&topology);
-                let generation = topology.generation();
-                let before = self.shared.topology.swap(topology);
-                self.shared.changed.notify(usize::MAX);
-                if before.generation() != generation {
-                    self.shared.moved.notify(usize::MAX);
-                }
+                self.shared.publish(topology);
             }
             Output::Retire { slot } => {
                 if let Some((_, task)) = self.monitors.remove(&slot) {

@@ -13,6 +13,9 @@
 #![warn(clippy::print_stdout)]
 
 mod background;
+#[cfg(any(test, feature = "benching"))]
+#[doc(hidden)]
+pub mod benching;
 mod cluster;
 mod config;
 mod credentials;

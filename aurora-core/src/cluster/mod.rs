@@ -9,6 +9,8 @@ mod instance;
 mod login;
 mod resolve;
 mod roots;
+#[cfg(any(test, feature = "benching"))]
+mod still;
 mod turn;
 
 use std::fmt;
@@ -209,15 +211,29 @@ impl Cluster {
         keyring: Arc<Keyring>,
         watch: Watch,
     ) -> Result<(Self, Instant), Error> {
-        let prober = Prober::new(config.clone(), Arc::clone(&keyring))?;
-        let (tls, names) = (prober.tls(), prober.names().clone());
-        let dialect = prober.dialect();
-        #[cfg(feature = "mysql")]
-        let mysql = crate::mysql_client::Settings::new(&config);
         let now = Instant::now();
         let engine = driver::engine(&config, now);
-        let (commands, receiver) = mpsc::unbounded_channel();
         let deadline = now + config.connect_timeout() + config.probe_timeout();
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let runtime = background.handle().clone();
+        let known = engine.topology();
+        let (cluster, prober) =
+            Self::assemble(config, policy, background, keyring, known, commands)?;
+        watch.start(&cluster.0._background, &cluster.0.shared);
+        runtime.spawn(driver::drive(Arc::clone(&cluster.0.shared), prober, engine, receiver));
+        Ok((cluster, deadline))
+    }
+
+    /// A cluster of which that topology is known, and that nobody monitors yet.
+    fn assemble(
+        config: Config,
+        policy: Box<dyn Policy>,
+        background: Arc<Background>,
+        keyring: Arc<Keyring>,
+        known: Arc<Topology>,
+        commands: mpsc::UnboundedSender<Command>,
+    ) -> Result<(Self, Prober), Error> {
+        let prober = Prober::new(config.clone(), Arc::clone(&keyring))?;
         let language = match config.family() {
             Family::Postgres => SqlDialect::Postgres,
             Family::MySql => SqlDialect::MySql,
@@ -226,20 +242,20 @@ impl Cluster {
             .unknown_functions_write(config.unknown_functions() == UnknownFunctions::Write)
             .read_functions(config.read_functions())
             .write_functions(config.write_functions());
-        let shared = Arc::new(Shared::new(config, engine.topology(), commands));
+        #[cfg(feature = "mysql")]
+        let mysql = crate::mysql_client::Settings::new(&config);
+        let shared = Arc::new(Shared::new(config, known, commands));
         let questions = shared.new_store();
-        watch.start(&background, &shared);
-        background.handle().spawn(driver::drive(Arc::clone(&shared), prober, engine, receiver));
         let cluster = Self(Arc::new(Inner {
             shared,
             policy,
             statements: StatementCache::new(language, CACHED_STATEMENTS),
             rules,
-            tls,
+            tls: prober.tls(),
             keyring,
             roots_file: RootsFile::default(),
-            names,
-            dialect,
+            names: prober.names().clone(),
+            dialect: prober.dialect(),
             #[cfg(feature = "mysql")]
             mysql,
             no_reader: AtomicU64::new(0),
@@ -248,7 +264,7 @@ impl Cluster {
             questions,
             _background: background,
         }));
-        Ok((cluster, deadline))
+        Ok((cluster, prober))
     }
 
     /// How connections to the cluster are encrypted.
