@@ -34,6 +34,7 @@ mod monitor;
 #[cfg(feature = "mysql")]
 mod mysql_client;
 mod names;
+mod own_line;
 mod panic;
 mod policy;
 mod postgres_client;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Cluster, Deadline};
 use crate::engine::Input;
+use crate::own_line::OwnLine;
 use crate::route::{Need, readers};
 use crate::topology::Topology;
 
@@ -13,7 +14,7 @@ use crate::topology::Topology;
 #[derive(Debug, Default)]
 pub(super) struct Wanting {
     /// Reads the writer served because no reader was fresh enough.
-    pub(super) not_fresh: AtomicU64,
+    pub(super) not_fresh: OwnLine<AtomicU64>,
     /// Reads that waited for a fresh reader.
     pub(super) waited: AtomicU64,
     /// In nanoseconds of `since`.

@@ -34,6 +34,7 @@ use crate::driver::{self, Command, Shared};
 use crate::error::{Error, ErrorKind};
 use crate::event::Events;
 use crate::names::Names;
+use crate::own_line::OwnLine;
 use crate::policy::{self, Policy};
 use crate::probe::{Prober, Tls};
 use crate::rds::Watch;
@@ -84,7 +85,7 @@ struct Inner {
     mysql: crate::mysql_client::Settings,
     /// Where those wait who ask what became of a transaction; nothing is ever kept in it.
     questions: Arc<Store<()>>,
-    no_reader: AtomicU64,
+    no_reader: OwnLine<AtomicU64>,
     wanting: Wanting,
     /// When markers were last pruned.
     pruned_at: Mutex<Option<Instant>>,
@@ -258,7 +259,7 @@ impl Cluster {
             dialect: prober.dialect(),
             #[cfg(feature = "mysql")]
             mysql,
-            no_reader: AtomicU64::new(0),
+            no_reader: OwnLine::default(),
             wanting: Wanting::default(),
             pruned_at: Mutex::default(),
             questions,
@@ -309,7 +310,7 @@ impl Cluster {
     #[must_use]
     pub fn status(&self) -> Status {
         let Wanting { not_fresh, waited, .. } = &self.0.wanting;
-        let counts = [&self.0.no_reader, not_fresh, waited, &self.0.shared.restarts];
+        let counts = [&*self.0.no_reader, not_fresh, waited, &self.0.shared.restarts];
         let counts = counts.map(|count| count.load(Ordering::Relaxed));
         let problem = &self.0.shared.rds_problem;
         let problem = problem.lock().unwrap_or_else(PoisonError::into_inner).clone();

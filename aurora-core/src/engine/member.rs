@@ -10,7 +10,7 @@ use super::{FailureKind, Lineage};
 use crate::config::Address;
 use crate::rds::Described;
 use crate::stats::InstanceStats;
-use crate::topology::{Ended, Health, Inherited, Instance, InstanceId, Role};
+use crate::topology::{Ended, Health, Inherited, Instance, InstanceId, Role, Turn};
 
 /// How many of the last answers are remembered.
 const RECENT: usize = 4;
@@ -206,7 +206,7 @@ impl Member {
             last_error: self.last_error.clone(),
             failure: self.failure,
             weight: self.weight,
-            turn: 0,
+            turn: Turn::default(),
             stats: Arc::clone(&self.stats),
             details: described.details(&self.id, &self.address).cloned(),
             outside_endpoint: !described.admits(&self.id, &self.address),

@@ -1,40 +1,69 @@
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::{Candidates, Policy};
+use crate::own_line::OwnLine;
 use crate::topology::Instance;
+
+/// As many threads take turns apart from each other; more share.
+const STRIPES: usize = 16;
 
 /// One candidate after the other. The default.
 ///
 /// The turn is taken by name, not by place: candidates stand freshest first, and their places
 /// change with every measurement.
+///
+/// Threads take turns apart from each other, each beginning one candidate further: a counter that
+/// all of them write is dearer than all the rest of a decision.
 #[derive(Debug, Default)]
 pub struct RoundRobin {
-    turn: AtomicUsize,
+    stripes: [OwnLine<AtomicUsize>; STRIPES],
+    /// The number of the thread that asked first: counted from there, what one thread alone is told
+    /// does not depend on what else the process did before.
+    first: OnceLock<usize>,
+}
+
+impl RoundRobin {
+    fn next(&self) -> usize {
+        let thread = thread_number();
+        let stripe = thread.wrapping_sub(*self.first.get_or_init(|| thread)) % STRIPES;
+        self.stripes[stripe].fetch_add(1, Relaxed).wrapping_add(stripe)
+    }
+}
+
+/// Threads are numbered as they ask for the first time. (`ThreadId` has a number too, which stable
+/// Rust does not tell, and handing it out counts a reference.)
+fn thread_number() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static NUMBER: usize = NEXT.fetch_add(1, Relaxed);
+    }
+    NUMBER.with(|number| *number)
 }
 
 impl Policy for RoundRobin {
     fn pick<'a>(&self, candidates: Candidates<'a>) -> &'a Instance {
-        // A counter that all threads share is dearer than all the rest.
         if candidates.len() == 1 {
             return candidates.at(0);
         }
-        let turn = self.turn.fetch_add(1, Relaxed) % candidates.len();
-        // Where every reader is a candidate their turns are 0, 1, 2 …; where some are missing, what
-        // counts is how many candidates come before by name, or one would never have its turn.
-        let all = candidates.iter().all(|instance| instance.turn < candidates.len());
-        let place = |instance: &&Instance| {
-            if all { instance.turn } else { before(candidates, instance) }
-        };
+        let turn = self.next() % candidates.len();
+        // Where every reader is a candidate their turns are 0, 1, 2 …
+        let seated = candidates.at(candidates.at(turn).turn.seat);
+        if seated.turn.place == turn && seated.turn.of == candidates.len() {
+            return seated;
+        }
+        // Where some are missing, what counts is how many candidates come before by name, or one
+        // would never have its turn.
         candidates
             .iter()
-            .find(|instance| place(instance) == turn)
+            .find(|instance| before(candidates, instance) == turn)
             .unwrap_or_else(|| candidates.at(turn))
     }
 }
 
 /// How many candidates have their turn before `instance`.
 fn before(candidates: Candidates<'_>, instance: &Instance) -> usize {
-    candidates.iter().filter(|other| other.turn < instance.turn).count()
+    candidates.iter().filter(|other| other.turn.place < instance.turn.place).count()
 }
 
 #[cfg(test)]
@@ -61,6 +90,25 @@ mod tests {
             .map(|n| policy.pick(Candidates::new(&orders[n % 2]).unwrap()).id().as_str().to_owned())
             .collect();
         assert_eq!(picked, ["a", "b", "a", "b", "a", "b"]);
+    }
+
+    #[test]
+    fn threads_that_ask_at_once_begin_at_different_candidates() {
+        let policy = RoundRobin::default();
+        let readers = ["a", "b", "c"].map(|name| instance(name, Role::Reader, None));
+        let topology = Topology::new(readers.to_vec());
+        let pick = || {
+            let picked = policy.pick(Candidates::new(topology.readers()).unwrap());
+            picked.id().as_str().to_owned()
+        };
+        let mut counts = std::collections::BTreeMap::new();
+        for _ in 0..60 {
+            let picked = std::thread::scope(|scope| scope.spawn(pick).join().unwrap());
+            *counts.entry(picked).or_insert(0_u32) += 1;
+        }
+        // The threads of other tests come in between, and have numbers too.
+        assert_eq!(counts.len(), 3, "{counts:?}");
+        assert!(counts.values().all(|count| (8..=40).contains(count)), "{counts:?}");
     }
 
     #[test]

@@ -114,6 +114,19 @@ impl fmt::Display for Health {
     }
 }
 
+/// Whose turn it is among the readers, by name: they stand freshest first, and that changes with
+/// every measurement.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Turn {
+    /// How many readers come before this one by name.
+    pub(crate) place: usize,
+    /// Where the reader stands that has as many before it by name as this one has before it in the
+    /// order of selection: so the one whose turn it is is found without a search.
+    pub(crate) seat: usize,
+    /// How many readers there are.
+    pub(crate) of: usize,
+}
+
 /// One instance in one [`Topology`](super::Topology).
 #[derive(Clone, Debug)]
 pub struct Instance {
@@ -131,8 +144,8 @@ pub struct Instance {
     pub(crate) last_error: Option<Arc<str>>,
     pub(crate) failure: Option<FailureKind>,
     pub(crate) weight: u8,
-    /// Its place by name among those of its rank, for policies that take turns.
-    pub(crate) turn: usize,
+    /// For policies that take turns.
+    pub(crate) turn: Turn,
     pub(crate) stats: Arc<InstanceStats>,
     /// What the API of RDS told of it.
     pub(crate) details: Option<Arc<Details>>,

@@ -5,6 +5,7 @@ mod instance;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub(crate) use self::instance::Turn;
 pub use self::instance::{Health, Instance, InstanceId, Role};
 
 /// The writer's log, at some moments of the recent past.
@@ -76,6 +77,8 @@ pub struct Topology {
     /// In the order in which they ended.
     pub(crate) ended: Arc<[Ended]>,
     instances: Box<[Instance]>,
+    /// The places of all instances, by name: two snapshots are compared without sorting them.
+    by_name: Box<[usize]>,
     writers: usize,
     readers: usize,
 }
@@ -91,7 +94,9 @@ impl Topology {
         });
         let writers = instances.iter().take_while(|i| rank(i) == 0).count();
         let readers = instances[writers..].iter().take_while(|i| rank(i) == 1).count();
-        give_turns(&mut instances[writers..writers + readers]);
+        let mut by_name: Box<[usize]> = (0..instances.len()).collect();
+        by_name.sort_unstable_by(|&a, &b| instances[a].id.cmp(&instances[b].id));
+        give_turns(&mut instances, &by_name, writers..writers + readers);
         debug_assert!(writers <= 1, "the engine elects at most one writer");
         Self {
             generation: 0,
@@ -101,6 +106,7 @@ impl Topology {
             inherited: Arc::default(),
             ended: Arc::default(),
             instances: instances.into(),
+            by_name,
             writers,
             readers,
         }
@@ -158,19 +164,22 @@ impl Topology {
 
     /// Whether anything but freshness differs.
     pub(crate) fn differs_from(&self, other: &Self) -> bool {
-        let mut mine: Vec<_> = self.instances.iter().map(Instance::identity).collect();
-        let mut theirs: Vec<_> = other.instances.iter().map(Instance::identity).collect();
-        mine.sort_by_key(|identity| identity.0.clone());
-        theirs.sort_by_key(|identity| identity.0.clone());
-        mine != theirs
+        self.by_name.len() != other.by_name.len()
+            || self
+                .by_name
+                .iter()
+                .zip(&other.by_name)
+                .any(|(a, b)| self.instances[*a].identity() != other.instances[*b].identity())
     }
 }
 
-fn give_turns(readers: &mut [Instance]) {
-    let mut names: Vec<InstanceId> = readers.iter().map(|reader| reader.id.clone()).collect();
-    names.sort();
-    for reader in readers {
-        reader.turn = names.binary_search(&reader.id).unwrap_or_default();
+/// Tells the readers, which stand at `places`, whose turn is when.
+fn give_turns(instances: &mut [Instance], by_name: &[usize], places: std::ops::Range<usize>) {
+    let (first, of) = (places.start, places.len());
+    for (turn, place) in by_name.iter().filter(|place| places.contains(place)).enumerate() {
+        instances[first + turn].turn.seat = place - first;
+        let own = &mut instances[*place].turn;
+        (own.place, own.of) = (turn, of);
     }
 }
 
@@ -206,7 +215,7 @@ pub(crate) mod tests {
             last_error: None,
             failure: None,
             weight: 100,
-            turn: 0,
+            turn: Turn::default(),
             stats: Arc::new(crate::stats::InstanceStats::new(Instant::now())),
             details: None,
             outside_endpoint: false,
