@@ -113,6 +113,9 @@ impl<'a> Lexer<'a> {
     }
 
     /// Moves to the next token; says what it is and where it ends.
+    ///
+    /// What is rare is never inlined here: for what it needs, registers would be saved and restored
+    /// with every token.
     fn scan(&mut self) -> (Kind, usize) {
         if !self.skip_blank() {
             return (Kind::Bad, self.sql.len());
@@ -150,6 +153,7 @@ impl<'a> Lexer<'a> {
 
     /// Digits and points; letters behind them are a word of their own, which is never less than
     /// what the server sees.
+    #[inline(never)]
     fn number(&self, mut pos: usize) -> usize {
         while self.at(pos).is_ascii_digit() || self.at(pos) == b'.' {
             pos += 1;
@@ -157,6 +161,7 @@ impl<'a> Lexer<'a> {
         pos
     }
 
+    #[inline(never)]
     fn string(&mut self, pos: usize, quote: u8) -> (Kind, usize) {
         // `"…"` may be a string or a name, so it is taken for what it could do as a name.
         let kind = if quote == b'"' { Kind::Quoted } else { Kind::Text };
@@ -174,6 +179,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// `@name`, `@'name'`, `@@name`, `@@scope.name` and a lonely `@`, as in `user@host`.
+    #[inline(never)]
     fn variable(&mut self) -> (Kind, usize) {
         let pos = self.pos;
         if self.at(pos + 1) == b'@' {

@@ -97,6 +97,12 @@ fn class(byte: u8) -> u8 {
     CLASS[usize::from(byte)]
 }
 
+/// What became of a comment.
+enum Comment {
+    Endless,
+    Skipped,
+}
+
 /// The tokenizer. Hints and doubts met on the way are kept for the end.
 #[derive(Clone, Debug)]
 pub(crate) struct Lexer<'a> {
@@ -168,16 +174,27 @@ impl<'a> Lexer<'a> {
                 self.pos += 1;
                 continue;
             }
-            match (byte, self.at(self.pos + 1)) {
-                (b'-', b'-') => self.pos = self.line_end(self.pos),
-                (b'/', b'*') => {
-                    let Some(end) = self.comment_end() else { return false };
-                    self.note_hint(end);
-                    self.pos = end;
-                }
-                _ => return true,
+            match self.skip_comment(byte) {
+                Some(Comment::Skipped) => {}
+                Some(Comment::Endless) => return false,
+                None => return true,
             }
         }
+    }
+
+    /// Skips a comment, if one begins here.
+    #[inline(never)]
+    fn skip_comment(&mut self, byte: u8) -> Option<Comment> {
+        match (byte, self.at(self.pos + 1)) {
+            (b'-', b'-') => self.pos = self.line_end(self.pos),
+            (b'/', b'*') => {
+                let Some(end) = self.comment_end() else { return Some(Comment::Endless) };
+                self.note_hint(end);
+                self.pos = end;
+            }
+            _ => return None,
+        }
+        Some(Comment::Skipped)
     }
 
     fn line_end(&self, mut pos: usize) -> usize {
@@ -240,6 +257,9 @@ impl<'a> Lexer<'a> {
     }
 
     /// Moves to the next token; says what it is and where it ends.
+    ///
+    /// What is rare is never inlined here: for what it needs, registers would be saved and restored
+    /// with every token.
     fn scan(&mut self) -> (Kind, usize) {
         if !self.skip_blank() {
             return (Kind::Bad, self.sql.len());
@@ -288,6 +308,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    #[inline(never)]
     fn plain_string(&mut self) -> (Kind, usize) {
         if self.strings == Strings::Backslash {
             return self.escape_string(1);
@@ -328,10 +349,16 @@ impl<'a> Lexer<'a> {
 
     /// An identifier, keyword, or a prefix letter with its string.
     fn word(&self, first: u8) -> (Kind, usize) {
-        let pos = self.pos;
-        if !matches!(self.at(pos + 1), b'\'' | b'&') {
-            return (Kind::Word, self.span(pos + 1, IDENT));
+        if matches!(self.at(self.pos + 1), b'\'' | b'&') {
+            return self.prefixed(first);
         }
+        (Kind::Word, self.span(self.pos + 1, IDENT))
+    }
+
+    /// `E'…'`, `B'…'`, `X'…'`, `U&'…'`, `U&"…"`, or a word of one letter after all.
+    #[inline(never)]
+    fn prefixed(&self, first: u8) -> (Kind, usize) {
+        let pos = self.pos;
         match (first | 0x20, self.at(pos + 1), self.at(pos + 2)) {
             (b'e', b'\'', _) => return self.escape_string(2),
             (b'b' | b'x', b'\'', _) => {
@@ -349,6 +376,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// `12`, `1.5`, `.5`, `1e-3`. Letters after it begin a word, as they did before PostgreSQL 15.
+    #[inline(never)]
     fn number(&self) -> usize {
         let mut end = self.span(self.pos, DIGIT);
         if self.at(end) == b'.' && self.at(end + 1) != b'.' {
@@ -369,6 +397,12 @@ impl<'a> Lexer<'a> {
         if class(self.at(after)) & DIGIT != 0 {
             return (Kind::Param, self.span(after, DIGIT));
         }
+        self.dollar_quoted(after)
+    }
+
+    /// `$tag$ … $tag$`, or a lone `$`; `after` is the place behind the first one.
+    #[inline(never)]
+    fn dollar_quoted(&self, after: usize) -> (Kind, usize) {
         let tag_end = self.span(after, IDENT_START | DIGIT);
         if self.at(tag_end) != b'$' {
             return (Kind::Other, after);
@@ -380,6 +414,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// An operator ends before a comment begins.
+    #[inline(never)]
     fn operator(&self) -> usize {
         let mut end = self.pos + 1;
         while class(self.at(end)) & OPERATOR != 0 {
