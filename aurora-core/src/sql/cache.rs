@@ -1,15 +1,17 @@
 //! Verdicts remembered per SQL text, in bounded memory.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::keyed_hash::KeyedHash;
+use super::popular::Popular;
+use super::refused::Refused;
 use super::{Classification, Rules, SqlDialect, classify};
 
 /// Shards with a lock each, so that threads rarely meet.
 const SHARDS: usize = 16;
 /// Places for one hash: a text competes with the other texts of its set only.
-const WAYS: usize = 4;
+pub(super) const WAYS: usize = 4;
 /// Longer texts are classified every time: ORMs write none, and memory stays bounded.
 const LONGEST: usize = 4096;
 
@@ -19,8 +21,9 @@ const LONGEST: usize = 4096;
 /// can get another's verdict, and nobody can choose texts that displace each other. When a set of
 /// places is full, one that was not used lately is given away. Text longer than 4 KiB is not kept.
 ///
-/// Statements which a reader refused ([`StatementCache::remember_write`]) have places of their own
-/// that ordinary statements never take.
+/// Statements that are asked for again have places of their own that are read without a lock, and so
+/// have those which a reader refused ([`StatementCache::remember_write`]): ordinary statements never
+/// take them.
 ///
 /// ```
 /// use aurora_core::sql::{Rules, SqlDialect, StatementCache, Target};
@@ -35,46 +38,43 @@ const LONGEST: usize = 4096;
 pub struct StatementCache {
     dialect: SqlDialect,
     hash: KeyedHash,
+    popular: Popular,
     shards: Box<[RwLock<Shard>]>,
+    refused: Refused,
 }
 
 struct Shard {
-    sets: Box<[[Option<Entry>; WAYS]]>,
-    /// Hashes of refused texts, the latest last. Two texts of one hash share the memory: that one
-    /// of them goes to the writer needlessly is harmless.
-    refused: Box<[[Option<u64>; WAYS]]>,
+    sets: Box<[[Option<Arc<Entry>>; WAYS]]>,
 }
 
-struct Entry {
-    hash: u64,
-    rules: u64,
-    sql: Box<str>,
-    classification: Classification,
+pub(super) struct Entry {
+    pub(super) hash: u64,
+    pub(super) rules: u64,
+    pub(super) sql: Box<str>,
+    pub(super) classification: Classification,
     used: AtomicBool,
 }
 
 impl Entry {
-    fn is(&self, hash: u64, rules: u64, sql: &str) -> bool {
+    pub(super) fn is(&self, hash: u64, rules: u64, sql: &str) -> bool {
         self.hash == hash && self.rules == rules && &*self.sql == sql
     }
 }
 
 impl StatementCache {
-    /// A cache for about `capacity` statements of one dialect (rounded up to a multiple of 64, at least 64), and
-    /// for a quarter as many refused ones. Memory is at most about 4.2 KiB per statement, typically
-    /// 0.3.
+    /// A cache for about `capacity` statements of one dialect (rounded up to a multiple of 64, at
+    /// least 64), for half as many that are asked for again, and for a quarter as many refused ones.
+    /// Memory is at most about 4.2 KiB per statement, typically 0.3.
     #[must_use]
     pub fn new(dialect: SqlDialect, capacity: usize) -> Self {
         let sets = capacity.div_ceil(SHARDS * WAYS).max(1);
-        let refused = sets.div_ceil(4);
-        let shard = || Shard {
-            sets: (0..sets).map(|_| [const { None }; WAYS]).collect(),
-            refused: vec![[None; WAYS]; refused].into_boxed_slice(),
-        };
+        let shard = || Shard { sets: (0..sets).map(|_| [const { None }; WAYS]).collect() };
         Self {
             dialect,
             hash: KeyedHash::new(),
+            popular: Popular::new(sets * SHARDS / 2),
             shards: (0..SHARDS).map(|_| RwLock::new(shard())).collect(),
+            refused: Refused::new(sets.div_ceil(4) * SHARDS),
         }
     }
 
@@ -85,31 +85,42 @@ impl StatementCache {
     #[must_use]
     pub fn classify(&self, sql: &str, rules: &Rules) -> Classification {
         let hash = self.hash.of(sql);
-        let shard = self.read(hash);
-        let refused = shard.is_refused(hash);
-        let known = shard.find(hash, rules.fingerprint(), sql);
-        drop(shard);
-        let classification = known.unwrap_or_else(|| {
-            let fresh = classify(self.dialect, sql, rules);
-            if sql.len() <= LONGEST {
-                self.write(hash).insert(hash, rules.fingerprint(), sql, fresh);
+        let known = self.popular.find(hash, rules.fingerprint(), sql);
+        let classification = known.unwrap_or_else(|| self.look_further(hash, sql, rules));
+        if self.refused.contains(hash) {
+            return classification.refused_by_reader();
+        }
+        classification
+    }
+
+    #[inline(never)]
+    fn look_further(&self, hash: u64, sql: &str, rules: &Rules) -> Classification {
+        let known = self.read(hash).find(hash, rules.fingerprint(), sql);
+        if let Some(entry) = known {
+            // It was asked for again.
+            if self.popular.has_room(hash) && self.popular.admit(&entry) {
+                self.write(hash).remove(&entry);
             }
-            fresh
-        });
-        if refused { classification.refused_by_reader() } else { classification }
+            return entry.classification;
+        }
+        let fresh = classify(self.dialect, sql, rules);
+        if sql.len() <= LONGEST {
+            self.write(hash).insert(hash, rules.fingerprint(), sql, fresh);
+        }
+        fresh
     }
 
     /// Remembers that a reader refused this text: it executed nothing there, and goes to the writer
     /// from now on. Works for a text of any length.
     pub fn remember_write(&self, sql: &str) {
-        let hash = self.hash.of(sql);
-        self.write(hash).refuse(hash);
+        self.refused.add(self.hash.of(sql));
     }
 
     /// How many statements are remembered now, refused ones apart.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| lock_read(shard).len()).sum()
+        let locked: usize = self.shards.iter().map(|shard| lock_read(shard).len()).sum();
+        locked + self.popular.len()
     }
 
     /// Whether no statement is remembered.
@@ -141,7 +152,7 @@ fn lock_read(shard: &RwLock<Shard>) -> RwLockReadGuard<'_, Shard> {
 }
 
 /// A number below `count` from the low half of a hash (the shard) or, shifted, its high half.
-fn low_bits(hash: u64, count: usize) -> usize {
+pub(super) fn low_bits(hash: u64, count: usize) -> usize {
     // Multiply and shift instead of a division; both halves fit, so nothing is lost.
     (((hash & 0xffff_ffff) * count as u64) >> 32) as usize
 }
@@ -151,14 +162,21 @@ impl Shard {
         low_bits(hash >> 32, self.sets.len())
     }
 
-    fn find(&self, hash: u64, rules: u64, sql: &str) -> Option<Classification> {
-        let entries = self.sets[self.set(hash)].iter().flatten();
-        let entry = entries.into_iter().find(|entry| entry.is(hash, rules, sql))?;
+    fn find(&self, hash: u64, rules: u64, sql: &str) -> Option<Arc<Entry>> {
+        let mut entries = self.sets[self.set(hash)].iter().flatten();
+        let entry = entries.find(|entry| entry.is(hash, rules, sql))?;
         // Written once only, so that a popular entry's cache line is not passed around.
         if !entry.used.load(Ordering::Relaxed) {
             entry.used.store(true, Ordering::Relaxed);
         }
-        Some(entry.classification)
+        Some(Arc::clone(entry))
+    }
+
+    fn remove(&mut self, entry: &Arc<Entry>) {
+        let set = self.set(entry.hash);
+        for way in &mut self.sets[set] {
+            way.take_if(|known| Arc::ptr_eq(known, entry));
+        }
     }
 
     fn insert(&mut self, hash: u64, rules: u64, sql: &str, classification: Classification) {
@@ -167,7 +185,7 @@ impl Shard {
         if ways.iter().flatten().any(|entry| entry.is(hash, rules, sql)) {
             return;
         }
-        let used = |entry: &Option<Entry>| {
+        let used = |entry: &Option<Arc<Entry>>| {
             entry.as_ref().is_some_and(|entry| entry.used.load(Ordering::Relaxed))
         };
         let free = ways.iter().position(Option::is_none);
@@ -178,20 +196,7 @@ impl Shard {
                 low_bits(hash >> 16, WAYS)
             });
         let used = AtomicBool::new(false);
-        ways[place] = Some(Entry { hash, rules, sql: sql.into(), classification, used });
-    }
-
-    fn is_refused(&self, hash: u64) -> bool {
-        self.refused[low_bits(hash >> 32, self.refused.len())].contains(&Some(hash))
-    }
-
-    /// The oldest of the set gives way.
-    fn refuse(&mut self, hash: u64) {
-        let set = low_bits(hash >> 32, self.refused.len());
-        let ways = &mut self.refused[set];
-        let from = ways.iter().position(|&way| way == Some(hash)).unwrap_or(0);
-        ways[from..].rotate_left(1);
-        ways[WAYS - 1] = Some(hash);
+        ways[place] = Some(Arc::new(Entry { hash, rules, sql: sql.into(), classification, used }));
     }
 
     fn len(&self) -> usize {
@@ -219,6 +224,36 @@ mod tests {
             assert_eq!(cache.classify("DELETE FROM t", &rules).verdict(), Verdict::Write);
         }
         assert_eq!(cache.len(), 2);
+    }
+
+    #[test]
+    fn what_is_asked_for_again_is_found_without_a_lock_and_counted_once() {
+        let (cache, rules) = (postgres(64), Rules::default());
+        for look in 0..4 {
+            assert_eq!(cache.classify("SELECT f()", &rules).verdict(), Verdict::Read);
+            assert_eq!((cache.popular.len(), cache.len()), (usize::from(look > 0), 1));
+        }
+        // Nobody could take it out if that took a lock.
+        let locks: Vec<_> = cache.shards.iter().map(|shard| shard.write().unwrap()).collect();
+        assert_eq!(cache.classify("SELECT f()", &rules).verdict(), Verdict::Read);
+        cache.remember_write("SELECT f()");
+        assert_eq!(cache.classify("SELECT f()", &rules).verdict(), Verdict::Write);
+        drop(locks);
+    }
+
+    #[test]
+    fn more_than_there_is_room_for_is_remembered_behind_locks() {
+        let (cache, rules) = (postgres(64), Rules::default());
+        for _ in 0..4 {
+            for i in 0..200 {
+                let sql = format!("SELECT f({i})");
+                assert_eq!(cache.classify(&sql, &rules).verdict(), Verdict::Read);
+                let sql = format!("DELETE FROM t WHERE a = {i}");
+                assert_eq!(cache.classify(&sql, &rules).verdict(), Verdict::Write);
+            }
+        }
+        assert!((33..=96).contains(&cache.len()), "{}", cache.len());
+        assert!(cache.popular.len() <= 32);
     }
 
     #[test]
@@ -308,7 +343,7 @@ mod tests {
         for thread in threads {
             assert!(thread.join().unwrap());
         }
-        assert!(cache.len() <= 64);
+        assert!(cache.len() <= 64 + 32);
     }
 
     #[test]

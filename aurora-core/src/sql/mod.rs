@@ -41,7 +41,9 @@ mod keyed_hash;
 mod mysql;
 mod name_list;
 mod part;
+mod popular;
 mod postgres;
+mod refused;
 mod rules;
 #[cfg(test)]
 mod texts;
