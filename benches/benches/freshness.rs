@@ -8,9 +8,9 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use aurora_benches::compare;
 use aurora_diesel::aurora_core::session::Session;
 use aurora_diesel::{Cluster, Config, Freshness};
+use aurora_measure::{Figure, Report, compare_by, cpu_time};
 
 const ROUNDS: usize = 41;
 const OPERATIONS: u32 = 100_000;
@@ -19,24 +19,30 @@ const SQL: &str = "SELECT name FROM items WHERE id = $1";
 const LIMIT: Duration = Duration::from_secs(10);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (report, name) = (Report::from_arguments(), "a decision, session beside eventual");
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let counts = arguments.len() == 2;
+    if !counts && !report.wants(name) {
+        return Ok(());
+    }
     let kit = test_kit::PgCluster::builder().instances(3).start()?;
     let cluster = Cluster::connect_blocking(Config::from_url(&kit.url())?)?;
     let eventual = Session::new(Freshness::Eventual);
     let session = session_that_wrote(&cluster)?;
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     if let [level, count] = arguments.as_slice() {
         let session = if level == "session" { session } else { eventual };
         decide(&cluster, &session, count.parse()?);
         return Ok(());
     }
-    let found = compare(
+    let found = compare_by(
+        cpu_time,
         ROUNDS,
         1,
         || decide(&cluster, &session, OPERATIONS),
         || decide(&cluster, &eventual, OPERATIONS),
     );
-    println!("a decision with `session` and a write, against `eventual`:");
-    println!("  {}", found.divided_by(OPERATIONS));
+    report.add(&Figure::times(name, ("ns", 1e9), &found.divided_by(OPERATIONS)));
     Ok(())
 }
 

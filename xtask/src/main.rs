@@ -3,6 +3,7 @@
 //! This program links no database library, so that it starts on a machine that has nothing but
 //! Rust, and installs the rest.
 
+mod bench;
 mod examples;
 mod faults;
 mod fuzz;
@@ -63,6 +64,8 @@ enum Command {
         #[arg(default_value = "")]
         filter: String,
     },
+    /// Measure what the layer costs, beside the bare ORMs and in instructions
+    Bench(bench::Options),
     /// Bring about every fault of the catalogue against every adapter, and print what became of it
     Faults(faults::Options),
     /// Give the parsers, the classifier and the engine inputs that a fuzzer makes up
@@ -93,6 +96,7 @@ fn main() -> ExitCode {
         Command::Freshness { options } => program("aurora-freshness", "the freshness run", options),
         Command::Corpus { options } => program("aurora-corpus", "the corpus", options),
         Command::Mutate { filter } => mutate::run(&filter),
+        Command::Bench(options) => bench::run(&options),
         Command::Faults(options) => faults::run(options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Sim { options } => simulate(options),

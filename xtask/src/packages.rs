@@ -9,7 +9,7 @@ use crate::step::{Step, StepError};
 ///
 /// The test kit, which uses them, has the same list. It is repeated here so that this program
 /// builds within seconds; a test compares the two.
-const NEEDS: [(&str, &[&str]); 4] = [
+const NEEDS: [Need; 4] = [
     ("postgresql", &["/usr/lib/postgresql/*/bin/postgres", "/usr/lib/postgresql/*/bin/pgbench"]),
     ("libpq-dev", &["/usr/include/postgresql/libpq-fe.h"]),
     ("util-linux", &["/usr/bin/setpriv", "/usr/bin/ipcrm"]),
@@ -17,13 +17,24 @@ const NEEDS: [(&str, &[&str]); 4] = [
     ("mariadb-server-core", &["/usr/sbin/mariadbd", "/usr/share/mysql/mysql_system_tables.sql"]),
 ];
 
+/// What a single command needs on top, and no test does.
+pub(crate) const VALGRIND: Need = ("valgrind", &["/usr/bin/valgrind"]);
+
+/// A package, and the files that prove it is there.
+type Need = (&'static str, &'static [&'static str]);
+
 /// Only what is missing: a package that is there is not upgraded, and none is removed for it.
 const INSTALL: &[&str] =
     &["install", "--yes", "--no-install-recommends", "--no-upgrade", "--no-remove"];
 
 /// Installs what is missing, and says so first.
 pub(crate) fn install_missing() -> Result<(), StepError> {
-    let missing = missing();
+    install_of(&NEEDS)
+}
+
+/// Installs those of these packages that are missing, and says so first.
+pub(crate) fn install_of(needs: &[Need]) -> Result<(), StepError> {
+    let missing = missing(needs);
     if missing.is_empty() {
         return Ok(());
     }
@@ -40,7 +51,7 @@ pub(crate) fn install_missing() -> Result<(), StepError> {
         eprintln!("running: {step}");
         step.printing_to_stderr().run()?;
     }
-    match self::missing().as_slice() {
+    match self::missing(needs).as_slice() {
         [] => Ok(()),
         still => Err(StepError::Other(format!("still missing: {}", still.join(", ")))),
     }
@@ -69,9 +80,9 @@ fn apt(prefix: &[&str], arguments: &[&str]) -> Step {
 }
 
 /// Those packages whose files are not on this machine.
-fn missing() -> Vec<&'static str> {
+fn missing(needs: &[Need]) -> Vec<&'static str> {
     let absent = |files: &[&str]| !files.iter().all(|file| present(file));
-    NEEDS.iter().filter(|(_, files)| absent(files)).map(|(package, _)| *package).collect()
+    needs.iter().filter(|(_, files)| absent(files)).map(|(package, _)| *package).collect()
 }
 
 fn present(file: &str) -> bool {
@@ -88,7 +99,7 @@ mod tests {
     #[test]
     fn the_packages_are_those_of_the_test_kit() {
         assert_eq!(NEEDS.map(|(package, _)| package), test_kit::packages());
-        assert_eq!(missing(), test_kit::missing_packages());
+        assert_eq!(missing(&NEEDS), test_kit::missing_packages());
     }
 
     #[test]

@@ -1,10 +1,9 @@
-//! Measures two ways of doing the same thing against each other, on a machine that is never quiet.
-//!
-//! Both are run in turn, in short rounds of the same length, and compared round by round: what
-//! disturbs one disturbs the other.
+//! Ours and the baseline in turn, compared round by round.
 
 use std::fmt;
 use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// What a comparison found.
 #[derive(Clone, Copy, Debug)]
@@ -39,12 +38,28 @@ impl fmt::Display for Comparison {
     }
 }
 
-/// Runs `ours` and `baseline` in turn, `rounds` times `operations` each.
+/// Runs `ours` and `baseline` in turn, `rounds` times `operations` each, by the clock on the wall.
 ///
 /// # Panics
 ///
 /// When `rounds` or `operations` is zero.
 pub fn compare(
+    rounds: usize,
+    operations: u32,
+    ours: impl FnMut(),
+    baseline: impl FnMut(),
+) -> Comparison {
+    let started = Instant::now();
+    compare_by(|| started.elapsed(), rounds, operations, ours, baseline)
+}
+
+/// Like [`compare`], by another clock.
+///
+/// # Panics
+///
+/// When `rounds` or `operations` is zero.
+pub fn compare_by(
+    clock: impl Fn() -> Duration,
     rounds: usize,
     operations: u32,
     mut ours: impl FnMut(),
@@ -55,11 +70,11 @@ pub fn compare(
     for round in 0..rounds + 1 {
         // Whoever goes first may pay for what the last one left behind: take turns.
         let (a, b) = if round % 2 == 0 {
-            let a = time(operations, &mut ours);
-            (a, time(operations, &mut baseline))
+            let a = time(&clock, operations, &mut ours);
+            (a, time(&clock, operations, &mut baseline))
         } else {
-            let b = time(operations, &mut baseline);
-            (time(operations, &mut ours), b)
+            let b = time(&clock, operations, &mut baseline);
+            (time(&clock, operations, &mut ours), b)
         };
         // The first round warms both up.
         if round > 0 {
@@ -75,12 +90,24 @@ pub fn compare(
     }
 }
 
-fn time(operations: u32, work: &mut impl FnMut()) -> Duration {
-    let started = Instant::now();
+/// How long this thread has had a processor: what others do on the machine is not in it.
+#[must_use]
+pub fn cpu_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+}
+
+/// How long all threads of this process have had a processor.
+#[must_use]
+pub fn process_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
+}
+
+fn time(clock: &impl Fn() -> Duration, operations: u32, work: &mut impl FnMut()) -> Duration {
+    let started = clock();
     for _ in 0..operations {
         work();
     }
-    started.elapsed()
+    clock() - started
 }
 
 /// The quartile of that number; the second one is the median.

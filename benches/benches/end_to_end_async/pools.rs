@@ -1,4 +1,8 @@
 //! The baselines: the same pools with nothing of ours in them, connected to one instance.
+//!
+//! None of them looks at a connection at check-out (`RecyclingMethod::Fast`, for bb8
+//! `test_on_check_out(false)`, for SeaORM `test_before_acquire(false)`): by default that is a round
+//! trip. sqlx's pool makes one more when a connection is returned, which cannot be switched off.
 
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::{
@@ -8,40 +12,32 @@ use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
 
 pub(crate) type Manager = AsyncDieselConnectionManager<AsyncPgConnection>;
 
-/// diesel-async's manager: with its default a check-out is a round trip, else it is none.
-fn manager(url: &str, check: bool) -> Manager {
+fn manager(url: &str) -> Manager {
     let mut config = ManagerConfig::default();
-    if !check {
-        config.recycling_method = RecyclingMethod::Fast;
-    }
+    config.recycling_method = RecyclingMethod::Fast;
     AsyncDieselConnectionManager::new_with_config(url, config)
 }
 
-pub(crate) async fn bb8(
-    url: &str,
-    size: u32,
-    check: bool,
-) -> Result<bb8::Pool<Manager>, PoolError> {
-    let pool = bb8::Pool::builder().max_size(size).test_on_check_out(check);
-    pool.build(manager(url, check)).await
+pub(crate) async fn bb8(url: &str, size: u32) -> Result<bb8::Pool<Manager>, PoolError> {
+    let pool = bb8::Pool::builder().max_size(size).test_on_check_out(false);
+    pool.build(manager(url)).await
 }
 
 pub(crate) fn deadpool(
     url: &str,
     size: usize,
-    check: bool,
 ) -> Result<deadpool::managed::Pool<Manager>, deadpool::managed::BuildError> {
-    deadpool::managed::Pool::builder(manager(url, check)).max_size(size).build()
+    deadpool::managed::Pool::builder(manager(url)).max_size(size).build()
 }
 
-pub(crate) fn mobc(url: &str, size: u32, check: bool) -> mobc::Pool<Kept> {
+pub(crate) fn mobc(url: &str, size: u32) -> mobc::Pool<Kept> {
     let pool = mobc::Pool::builder().max_open(size.into()).max_idle(size.into());
-    pool.build(Kept(manager(url, check)))
+    pool.build(Kept(manager(url)))
 }
 
-pub(crate) async fn seaorm(url: &str, size: u32, check: bool) -> Result<DatabaseConnection, DbErr> {
+pub(crate) async fn seaorm(url: &str, size: u32) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(url);
-    options.max_connections(size).test_before_acquire(check).sqlx_logging(false);
+    options.max_connections(size).test_before_acquire(false).sqlx_logging(false);
     Database::connect(options).await
 }
 

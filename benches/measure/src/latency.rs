@@ -1,0 +1,72 @@
+//! How long statements take, one by one.
+
+use std::time::{Duration, Instant};
+
+use crate::{Figure, Goal};
+
+/// The times of many statements.
+#[derive(Clone, Debug, Default)]
+pub struct Latencies(Vec<Duration>);
+
+impl Latencies {
+    /// Runs `work` and keeps how long it took.
+    pub fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let began = Instant::now();
+        let result = work();
+        self.0.push(began.elapsed());
+        result
+    }
+
+    /// Keeps how long it has been since `began`.
+    pub fn since(&mut self, began: Instant) {
+        self.0.push(began.elapsed());
+    }
+
+    /// Takes in those of another worker.
+    pub fn add(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// The time that so many in a thousand do not exceed; zero of none.
+    pub fn per_mille(&mut self, per_mille: usize) -> Duration {
+        self.0.sort_unstable();
+        let place = (self.0.len() * per_mille / 1000).min(self.0.len().saturating_sub(1));
+        self.0.get(place).copied().unwrap_or_default()
+    }
+
+    /// The median and the 99th percentile beside those of the baseline, with what their ratios
+    /// should be at most.
+    pub fn beside(
+        &mut self,
+        name: &str,
+        baseline: &mut Self,
+        (median, p99): (f64, f64),
+    ) -> [Figure; 2] {
+        [("median", 500, median), ("p99", 990, p99)].map(|(which, per_mille, goal)| {
+            let micros = |times: &mut Self| times.per_mille(per_mille).as_secs_f64() * 1e6;
+            Figure::new(format!("{name}, {which}"), "µs", micros(self))
+                .beside(micros(baseline))
+                .with_goal(Goal::RatioAtMost(goal))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_percentiles_are_those_of_all_workers() {
+        let of = |range: std::ops::Range<u64>| {
+            Latencies(range.rev().map(Duration::from_micros).collect())
+        };
+        let mut all = of(0..500);
+        all.add(of(500..1000));
+        assert_eq!(all.per_mille(500), Duration::from_micros(500));
+        assert_eq!(all.per_mille(990), Duration::from_micros(990));
+        assert_eq!(all.per_mille(1000), Duration::from_micros(999));
+        assert_eq!(Latencies::default().per_mille(990), Duration::ZERO);
+        let figures = of(1..101).beside("a", &mut of(1..101), (1.0, 0.9));
+        assert!(figures[0].line().contains("met") && figures[1].line().contains("MISSED"));
+    }
+}

@@ -1,0 +1,145 @@
+//! What is measured without any server, by the clock (`benches/pure.rs`) and in instructions
+//! (`benches/instructions.rs`): the same work for both.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use aurora_core::benching::{self, Life};
+use aurora_core::session::Session;
+use aurora_core::sql::{Rules, SqlDialect, StatementCache, classify};
+use aurora_core::{Cluster, Error, Freshness, Lease, Need};
+
+/// What Diesel renders for a filter by two columns: 143 bytes.
+pub const SELECT: &str = "SELECT \"users\".\"id\", \"users\".\"name\", \"users\".\"hair_color\" FROM \"users\" \
+                          WHERE ((\"users\".\"id\" = $1) AND (\"users\".\"name\" = $2)) LIMIT $3 OFFSET $4";
+
+/// The same as SeaORM and Diesel render it for MySQL: 139 bytes.
+pub const MYSQL_SELECT: &str = "SELECT `users`.`id`, `users`.`name`, `users`.`hair_color` FROM `users` \
+                                WHERE ((`users`.`id` = ?) AND (`users`.`name` = ?)) LIMIT ? OFFSET ?";
+
+/// Does its work that many times.
+pub type Work = Box<dyn FnMut(u32)>;
+
+/// One piece of work, and what one time of it should take at most.
+#[allow(missing_debug_implementations, reason = "work cannot be shown")]
+pub struct Piece {
+    /// What it is called.
+    pub name: String,
+    /// The work.
+    pub work: Work,
+    /// What it should take.
+    pub goal: Option<Duration>,
+    /// How often it is done in one round: about a millisecond's worth.
+    pub operations: u32,
+}
+
+fn piece(name: impl Into<String>, operations: u32, mut work: impl FnMut() + 'static) -> Piece {
+    let work = Box::new(move |count| (0..count).for_each(|_| work()));
+    Piece { name: name.into(), work, goal: None, operations }
+}
+
+impl Piece {
+    fn within(self, nanos: u64) -> Self {
+        Self { goal: Some(Duration::from_nanos(nanos)), ..self }
+    }
+}
+
+/// All of it.
+///
+/// # Errors
+///
+/// When the background runtime cannot be started.
+pub fn pieces() -> Result<Vec<Piece>, Error> {
+    let mut all = Vec::new();
+    for (dialect, sql) in [(SqlDialect::Postgres, SELECT), (SqlDialect::MySql, MYSQL_SELECT)] {
+        all.extend(verdicts(dialect, sql));
+    }
+    for instances in [1, 3, 15, 100] {
+        all.extend(decisions(instances)?);
+    }
+    all.push(checkout()?);
+    for instances in [3, 15, 100] {
+        all.extend(engine(instances)?);
+    }
+    Ok(all)
+}
+
+fn verdicts(dialect: SqlDialect, sql: &'static str) -> [Piece; 2] {
+    let rules = Rules::default();
+    let cold = piece(format!("classify cold {dialect}"), 3_000, move || {
+        black_box(classify(dialect, black_box(sql), &rules));
+    });
+    let (cache, rules) = (StatementCache::new(dialect, 1024), Rules::default());
+    let cached = piece(format!("classify cached {dialect}"), 30_000, move || {
+        black_box(cache.classify(black_box(sql), &rules));
+    });
+    [cold.within(300), cached.within(30)]
+}
+
+/// Routing alone, and with the verdict, among that many instances.
+fn decisions(instances: u16) -> Result<[Piece; 3], Error> {
+    let cluster = benching::still_cluster(instances)?;
+    let (router, read) = (cluster.clone(), Need::Read { fresh_as_of: None });
+    let route = piece(format!("route {instances}"), 30_000, move || {
+        let topology = router.snapshot();
+        black_box(router.route(&topology, black_box(read)));
+    });
+    let session = Session::new(Freshness::Eventual);
+    let decider = cluster.clone();
+    let decision = piece(format!("route and verdict {instances}"), 10_000, move || {
+        decide(&decider, &session);
+    });
+    let settled = settled_session(&cluster);
+    let staying = piece(format!("route and verdict {instances}, session"), 10_000, move || {
+        decide(&cluster, &settled);
+    });
+    Ok([route, decision.within(100), staying.within(100)])
+}
+
+/// Everything that is decided about a statement whose verdict is cached.
+pub fn decide(cluster: &Cluster, session: &Session) {
+    let classification = cluster.classify(black_box(SELECT));
+    let need = black_box(session).need(&classification, None, Instant::now);
+    let topology = cluster.snapshot();
+    black_box(cluster.route_staying(&topology, need, session.reader()));
+}
+
+/// One that has written, and that reads from a reader fresh enough.
+pub fn settled_session(cluster: &Cluster) -> Session {
+    let mut session = Session::new(Freshness::Session);
+    let topology = cluster.snapshot();
+    if let [reader, ..] = topology.readers() {
+        if let Some(fresh) = reader.fresh_as_of() {
+            session.wrote(fresh);
+        }
+        session.settle(reader.id(), reader.role());
+    }
+    session
+}
+
+/// An idle connection is taken out of the store and given back, among three instances.
+fn checkout() -> Result<Piece, Error> {
+    let cluster = benching::still_cluster(3)?;
+    let (store, now) = (cluster.new_store::<u64>(), Instant::now());
+    for instance in cluster.snapshot().instances() {
+        store.put(Lease::new(1, instance, instance.stats().breaks(), now), now);
+    }
+    Ok(piece("store: take and put", 10_000, move || {
+        let topology = cluster.snapshot();
+        let writer = topology.writer().expect("a still cluster has a writer");
+        let lease = store.take(writer, now).expect("what was taken was put back");
+        store.put(black_box(lease), now);
+    }))
+}
+
+/// One answer of an instance, and the snapshot that comes of it being published.
+fn engine(instances: u16) -> Result<[Piece; 2], Error> {
+    let mut life = Life::begin(instances)?;
+    (0..4 * u32::from(instances)).for_each(|_| life.answer());
+    let answer = piece(format!("engine: an answer, {instances}"), 300, move || life.answer());
+    let (cluster, topology) = (benching::still_cluster(instances)?, benching::settled(instances)?);
+    let publish = piece(format!("publish {instances}"), 10_000, move || {
+        benching::publish(&cluster, std::sync::Arc::clone(&topology));
+    });
+    Ok([answer, publish])
+}

@@ -1,0 +1,58 @@
+//! What the benches with servers share.
+//!
+//! `cargo xtask bench` runs all of them; how they measure is in `aurora_measure`.
+
+use std::time::Duration;
+
+use test_kit::PgCluster;
+
+/// What goes wrong here ends the bench.
+pub type Failure = Box<dyn std::error::Error>;
+
+/// Rows of the table `items`, whose keys are counted from one.
+pub const KEYS: i32 = 1000;
+
+/// Statements that run at the same time; pools hold as many connections.
+pub const WORKERS: [u32; 3] = [1, 8, 64];
+
+/// What statements through asynchronous adapters should take, divided by what they take without:
+/// the median and the 99th percentile.
+pub const GOALS_ASYNC: (f64, f64) = (1.01, 1.02);
+
+/// The same for Diesel on the calling thread.
+pub const GOALS_SYNC: (f64, f64) = (1.02, 1.03);
+
+/// The statements of one worker in one round: the more workers there are the fewer, so that rounds
+/// are short and what disturbs one disturbs its neighbour.
+#[must_use]
+pub fn statements_each(workers: u32) -> u32 {
+    (160 / workers).max(5)
+}
+
+/// How many rounds, by the variable `AURORA_BENCH_ROUNDS`; 101 without it.
+#[must_use]
+pub fn rounds() -> usize {
+    let asked = std::env::var("AURORA_BENCH_ROUNDS").ok();
+    asked.and_then(|rounds| rounds.parse().ok()).unwrap_or(101)
+}
+
+/// A writer and one reader, so that ours and the baseline ask the same instance; with the tables
+/// `items`, full of rows, and `events`.
+///
+/// # Errors
+///
+/// When the servers do not start or the rows do not arrive.
+pub fn servers() -> Result<PgCluster, Failure> {
+    let kit = PgCluster::builder().instances(2).setting("max_connections", "300").start()?;
+    kit.client(kit.writer())?.batch_execute(&format!(
+        "CREATE TABLE items (id integer PRIMARY KEY, name text NOT NULL);
+         CREATE TABLE events (id serial PRIMARY KEY, item integer NOT NULL);
+         INSERT INTO items SELECT n, 'item ' || n FROM generate_series(1, {KEYS}) AS n"
+    ))?;
+    let mut reader = kit.client(kit.readers()[0])?;
+    let arrived = test_kit::wait_until(Duration::from_secs(20), || {
+        let count = reader.query_one("SELECT count(*) FROM items", &[]);
+        count.is_ok_and(|row| row.get::<_, i64>(0) == i64::from(KEYS))
+    });
+    if arrived { Ok(kit) } else { Err("the rows did not arrive on the reader".into()) }
+}
