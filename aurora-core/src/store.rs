@@ -17,6 +17,11 @@ use crate::config::Config;
 use crate::stats::InstanceStats;
 use crate::topology::{Health, Instance, InstanceId, Role, Topology};
 
+/// How long a connection is kept that is one more than are kept for good. A crowd that comes and
+/// goes within that time opens none anew: to close what it gives back in between would make it pay
+/// for a login with every wave.
+const LINGER: Duration = Duration::from_secs(5);
+
 /// Idle physical connections, the last one returned first (its caches are warm).
 pub struct Store<C> {
     /// What ends the connections that are in somebody's hands, where the driver can.
@@ -252,7 +257,7 @@ impl<C> Store<C> {
         let mut shelves = self.lock();
         let shelf = shelf_for(&mut shelves, lease.instance());
         let surplus = match shelf.hand_over(lease) {
-            Some(lease) if shelf.idle.len() < self.max_idle => {
+            Some(lease) if self.max_idle > 0 => {
                 shelf.idle.push(Idle { lease, since: now });
                 None
             }
@@ -307,9 +312,14 @@ impl<C: Send> Retire for Store<C> {
         let mut shelves = self.lock();
         for shelf in shelves.iter_mut() {
             let instance = topology.instance(&shelf.instance).filter(|i| i.health != Health::Lost);
+            // The first ones were given back first, and are used last.
+            let mut surplus = shelf.idle.len().saturating_sub(self.max_idle);
             let keep = |idle: &Idle<C>| {
+                let has_lingered = surplus > 0 && idle.since + LINGER <= now;
+                surplus = surplus.saturating_sub(1);
                 instance.is_some_and(|instance| idle.lease.is_current(instance))
                     && !self.is_old(idle, now)
+                    && !has_lingered
             };
             let (kept, out): (Vec<_>, Vec<_>) =
                 std::mem::take(&mut shelf.idle).into_iter().partition(keep);
@@ -340,17 +350,48 @@ mod tests {
     }
 
     #[test]
-    fn the_last_one_returned_is_taken_first_and_the_surplus_closed() {
+    fn the_last_one_returned_is_taken_first_and_the_surplus_closed_after_a_while() {
         let (store, now) = (store(), Instant::now());
         let a = instance("a", Role::Reader, None);
+        let topology = Topology::new(vec![a.clone()]);
         for name in ["one", "two", "three"] {
             store.put(Lease::new(name, &a, 0, now), now);
         }
+        store.retire(&topology, now + LINGER - Duration::from_millis(1));
+        assert_eq!(a.stats().connections(), 3, "the next wave may come at once");
+        store.retire(&topology, now + LINGER);
         assert_eq!(a.stats().connections(), 2);
         let lease = store.take(&a, now).unwrap();
-        assert_eq!((*lease, store.idle(a.id())), ("two", 1));
+        assert_eq!((*lease, store.idle(a.id())), ("three", 1));
         drop(lease);
-        assert_eq!((a.stats().connections(), a.stats().connects()), (1, 3));
+        assert_eq!(store.take(&a, now).as_deref(), Some(&"two"));
+        assert_eq!((a.stats().connections(), a.stats().connects()), (0, 3));
+    }
+
+    #[test]
+    fn a_crowd_that_comes_and_goes_opens_its_connections_once() {
+        let (store, mut now) = (store(), Instant::now());
+        let a = instance("a", Role::Reader, None);
+        let topology = Topology::new(vec![a.clone()]);
+        for _ in 0..20 {
+            let take = |_| store.take(&a, now).unwrap_or_else(|| Lease::new("new", &a, 0, now));
+            let crowd: Vec<_> = (0..64).map(take).collect();
+            crowd.into_iter().for_each(|lease| store.put(lease, now));
+            now += LINGER / 2;
+            store.retire(&topology, now);
+        }
+        assert_eq!((a.stats().connects(), store.idle(a.id())), (64, 64));
+        store.retire(&topology, now + LINGER);
+        assert_eq!(store.idle(a.id()), 2);
+    }
+
+    #[test]
+    fn where_none_is_to_be_kept_each_is_closed_at_once() {
+        let config = Config::from_url("postgres://app@a/db?max_idle_per_instance=0").unwrap();
+        let (store, now) = (Store::new(&config), Instant::now());
+        let a = instance("a", Role::Reader, None);
+        store.put(Lease::new("one", &a, 0, now), now);
+        assert_eq!((a.stats().connections(), store.idle(a.id())), (0, 0));
     }
 
     #[test]

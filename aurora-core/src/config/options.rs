@@ -185,7 +185,8 @@ options! {
     /// Default: `10ms`.
     (copy) failover_interval: Duration = |_, _| Duration::from_millis(10);
 
-    /// How many unused connections are kept per instance.
+    /// How many unused connections are kept per instance. What is more is closed once it has been
+    /// unused for 5 s.
     /// Zero keeps none: every connection is closed when it is given back.
     /// Default: `16`.
     (copy) max_idle_per_instance: usize = |_, _| 16;
