@@ -197,9 +197,23 @@ impl Walk {
         self.field = !goes_on || (self.field && cursor.before().kind == Kind::Dot);
     }
 
-    /// A name: the call of a function, or the schema of temporary objects.
+    /// A name: the call of a function, or the schema of temporary objects. Of most it is plain that
+    /// they are neither.
     #[inline]
     fn name(&mut self, cursor: &Cursor<'_>, rules: &Rules) {
+        let matters = match (cursor.previous().kind, cursor.next().kind) {
+            (_, Kind::Open) => true,
+            (Kind::Dot, _) => self.field || rules.lists_writes(),
+            (_, Kind::Dot) => may_be_temporary_schema(cursor.current()),
+            (_, _) => false,
+        };
+        if matters {
+            self.name_that_matters(cursor, rules);
+        }
+    }
+
+    #[inline(never)]
+    fn name_that_matters(&mut self, cursor: &Cursor<'_>, rules: &Rules) {
         if cursor.previous().kind == Kind::Dot && self.field {
             // To the server `('s'::regclass).nextval` is `nextval('s')`.
             self.call(None, cursor, rules);
@@ -244,6 +258,12 @@ impl Walk {
             || (in_with_list
                 && (previous.kind == Kind::Comma || previous.is_any(&["with", "recursive"])))
     }
+}
+
+/// Whether a look at its first letter does not tell that it is not [`is_temporary_schema`].
+#[inline]
+fn may_be_temporary_schema(token: &Token<'_>) -> bool {
+    matches!(token.text, [b'p' | b'P', ..] | [b'"', b'p' | b'P', ..])
 }
 
 /// `pg_temp`, `pg_temp_3`, `"pg_temp"`.
