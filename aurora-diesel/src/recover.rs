@@ -3,7 +3,6 @@
 //! A read outside a transaction is run again elsewhere, unseen. A write is run again only when it
 //! certainly was not executed: it never left, or the instance refused it as read-only.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use aurora_core::session::{Failure, Place, Recovery, Step, Trouble};
@@ -91,19 +90,19 @@ impl<C: Physical> AuroraConnection<C> {
         if self.session.in_transaction() {
             self.depth = depth(&mut **lease);
         }
-        let stats = Arc::clone(lease.stats());
+        // Not a reference of our own to the counters: to count it is to write what all threads do.
+        let (connection, stats) = lease.counted();
         if classification.verdict() == Verdict::Write {
             stats.count_write();
         }
         let breaks = stats.breaks();
         let running = stats.start(began);
-        let result = work(&mut **lease);
-        if result.is_ok() {
-            lease.prove(breaks);
-            self.used_at = Instant::now();
-            running.succeeded(self.used_at);
-        }
-        result
+        let result = work(connection)?;
+        let now = Instant::now();
+        running.succeeded(now);
+        lease.prove(breaks);
+        self.used_at = now;
+        Ok(result)
     }
 
     /// Lets the session follow a statement that succeeded at `now`.
