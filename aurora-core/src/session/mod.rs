@@ -170,7 +170,9 @@ impl Session {
         match classification.transaction_effect() {
             TransactionEffect::None => {}
             TransactionEffect::Opens { read_only } => {
-                let wrote = classification.verdict() == Verdict::Write;
+                // In PostgreSQL one that is open goes on, in MySQL it was committed.
+                let had_written = self.transaction.is_some_and(|open| open.wrote);
+                let wrote = had_written || classification.verdict() == Verdict::Write;
                 let read_only = read_only == Some(true);
                 self.transaction = Some(Transaction { read_only, wrote });
             }

@@ -128,7 +128,8 @@ impl Recovery {
         let sent = failure.trouble == Trouble::Lost;
         let was_pinned = session.is_pinned();
         let in_doubt = if session.disconnected() {
-            sent && commits(classification)
+            // Where a transaction is open, BEGIN is a warning in PostgreSQL, and a COMMIT in MySQL.
+            sent && (commits(classification) || only_begins(classification))
         } else {
             // That it ran on a reader proves nothing: one that is promoted under a session takes its
             // writes before anybody has heard of it.

@@ -144,6 +144,15 @@ fn reads_are_run_again_and_writes_are_not() {
 }
 
 #[test]
+fn a_second_begin_may_commit_what_the_first_transaction_wrote() {
+    let step = step(&["BEGIN", "INSERT INTO t VALUES (1)"], "BEGIN", Trouble::Lost, Role::Writer);
+    assert_eq!(step, Step::FailLost(Outcome::Unknown), "MySQL commits");
+    let session = after(&["BEGIN", "INSERT INTO t VALUES (1)", "BEGIN", "COMMIT"]);
+    let need = session.need(&classified("SELECT 1"), None, Instant::now);
+    assert!(matches!(need, Need::Read { fresh_as_of: Some(_) }), "{need:?}");
+}
+
+#[test]
 fn what_an_instance_refused_is_run_where_it_is_not() {
     use Role::{Reader, Writer};
     let insert = "INSERT INTO t VALUES (1)";
