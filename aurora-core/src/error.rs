@@ -112,6 +112,14 @@ impl ErrorKind {
         crate::dialect::mysql::classify_errno(number, state, message).1
     }
 
+    /// Whether a MySQL or MariaDB server says with this number that it does not let the user in with
+    /// what it was given: another password may help.
+    #[cfg(feature = "mysql")]
+    #[must_use]
+    pub fn mysql_refuses_login(number: u16) -> bool {
+        crate::dialect::mysql::refuses_login(number)
+    }
+
     /// Whether a write that failed in this way was applied, when nothing more is known.
     #[must_use]
     pub fn outcome(self) -> Outcome {

@@ -33,6 +33,26 @@ pub enum Trouble {
     Statement,
 }
 
+impl Trouble {
+    /// What an error of a MySQL or MariaDB server means for the statement that met it: by its
+    /// number, its SQLSTATE and, for 1290 alone, its words.
+    #[cfg(feature = "mysql")]
+    #[must_use]
+    pub fn of_mysql(number: u16, state: &str, message: &str) -> Self {
+        crate::dialect::mysql::classify_trouble(number, state, message)
+    }
+
+    /// Whether the server has rolled back all of the transaction in which a statement met this
+    /// error, and not the statement alone: whoever goes on as if it were open would commit what is
+    /// left of it, one statement at a time. `on_timeout` is the server's variable
+    /// `innodb_rollback_on_timeout`.
+    #[cfg(feature = "mysql")]
+    #[must_use]
+    pub fn ends_mysql_transaction(number: u16, state: &str, on_timeout: bool) -> bool {
+        crate::dialect::mysql::ends_transaction(number, state, on_timeout)
+    }
+}
+
 /// Where a statement failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {

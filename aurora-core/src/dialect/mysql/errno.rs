@@ -5,6 +5,7 @@
 
 use crate::engine::FailureKind;
 use crate::error::ErrorKind;
+use crate::session::Trouble;
 
 /// What an error of the server means for a monitor, and for the user who meets it.
 ///
@@ -48,4 +49,39 @@ pub(crate) fn classify_errno(number: u16, state: &str, message: &str) -> (Failur
 /// Whether the server does not let the user in with what it was given: another password may help.
 pub(crate) fn refuses_login(number: u16) -> bool {
     matches!(number, 1045 | 1698 | 1862)
+}
+
+/// What an error of the server means for the statement that met it.
+pub(crate) fn classify_trouble(number: u16, state: &str, message: &str) -> Trouble {
+    match number {
+        // Said of an idle connection that had been closed (4031), or instead of executing (1047).
+        4031 => Trouble::NotSent,
+        1047 if state == "08S01" => Trouble::NotSent,
+        // Deadlock; lock wait timeout; MariaDB: the record has changed since it was read; XA: timeout
+        // or deadlock; MySQL: another member of the group was first.
+        1020 | 1205 | 1213 | 1613 | 1614 | 3101 => Trouble::Conflict,
+        // The class of serialization failures.
+        _ if state == "40001" => Trouble::Conflict,
+        _ => match classify_errno(number, state, message).1 {
+            ErrorKind::ConnectionLost => Trouble::Lost,
+            ErrorKind::ReadOnly => Trouble::ReadOnly,
+            _ => Trouble::Statement,
+        },
+    }
+}
+
+/// Whether the server has rolled back all of the transaction in which a statement met this error:
+/// what comes after it would be committed by itself, one statement at a time.
+///
+/// `on_timeout` is the server's `innodb_rollback_on_timeout`. InnoDB rolls back for a deadlock
+/// (1213), a full lock table (1206), and in MariaDB where a snapshot was overtaken (1020); XA and
+/// group replication say so with numbers of their own. Every other error undoes its statement alone
+/// (MySQL manual, "InnoDB Error Handling").
+pub(crate) fn ends_transaction(number: u16, state: &str, on_timeout: bool) -> bool {
+    match number {
+        1205 => on_timeout,
+        1020 | 1206 | 1213 | 1402 | 1613 | 1614 | 3101 => true,
+        // transaction_rollback.
+        _ => state.starts_with("40"),
+    }
 }

@@ -10,7 +10,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(crate) use self::errno::{classify_errno, refuses_login};
+pub(crate) use self::errno::{classify_errno, classify_trouble, ends_transaction, refuses_login};
 use super::{Answer, Dialect, Garbage};
 use crate::config::DialectChoice;
 

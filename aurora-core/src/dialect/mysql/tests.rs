@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use super::{DialectChoice, classify_errno, detect, refuses_login};
+use super::{
+    DialectChoice, classify_errno, classify_trouble, detect, ends_transaction, refuses_login,
+};
 use crate::config::Address;
 use crate::dialect::{Answer, Dialect};
 use crate::engine::{FailureKind, Listed, Members, Report};
 use crate::error::ErrorKind;
+use crate::session::Trouble;
 
 /// A result set whose values are written `NULL` or as they are.
 fn set(columns: &[&str], rows: &[&[&str]]) -> Answer {
@@ -225,6 +228,30 @@ fn numbers_are_grouped_by_what_to_do() {
     assert_eq!(with("--super-read-only").1, ErrorKind::ReadOnly);
     assert_eq!(with("--secure-file-priv"), (FailureKind::Other, ErrorKind::Statement));
     assert!(refuses_login(1045) && !refuses_login(1044), "another password may help");
+}
+
+#[test]
+fn what_an_error_means_for_its_statement() {
+    let trouble = |number, state| classify_trouble(number, state, "");
+    for (number, state) in [(1205, "HY000"), (1213, "40001"), (1020, "HY000"), (3101, "HY000")] {
+        assert_eq!(trouble(number, state), Trouble::Conflict, "{number}");
+    }
+    assert_eq!(trouble(1053, "08S01"), Trouble::Lost);
+    assert_eq!(trouble(1927, "70100"), Trouble::Lost);
+    assert_eq!(trouble(4031, "HY000"), Trouble::NotSent, "said while no statement ran");
+    assert_eq!(trouble(1047, "08S01"), Trouble::NotSent, "Galera: it is not executed");
+    assert_eq!(trouble(1047, "42000"), Trouble::Statement, "an unknown command");
+    assert_eq!(trouble(1792, "25006"), Trouble::ReadOnly);
+    assert_eq!(trouble(1836, "HY000"), Trouble::ReadOnly);
+    assert_eq!(trouble(1062, "23000"), Trouble::Statement);
+}
+
+#[test]
+fn some_errors_end_the_transaction_around_their_statement() {
+    assert!(ends_transaction(1213, "40001", false), "a deadlock");
+    assert!(ends_transaction(1206, "HY000", false) && ends_transaction(1020, "HY000", false));
+    assert!(!ends_transaction(1205, "HY000", false) && ends_transaction(1205, "HY000", true));
+    assert!(!ends_transaction(1062, "23000", true) && !ends_transaction(1290, "HY000", true));
 }
 
 #[test]
