@@ -226,6 +226,15 @@ impl Session {
         true
     }
 
+    /// Notes that the server has rolled back all of the open transaction by itself, as MySQL does to
+    /// end a deadlock; its connection goes on. Until the owner has rolled back, too, every statement
+    /// fails, or the server would commit it by itself.
+    pub fn rolled_back(&mut self) {
+        if self.transaction.take().is_some() {
+            self.transaction_lost = true;
+        }
+    }
+
     /// Whether its transaction ended with its connection, and its owner has not rolled back yet:
     /// until then every statement fails, or it would run outside of the transaction it is meant
     /// to be part of.

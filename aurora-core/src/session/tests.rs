@@ -244,6 +244,17 @@ fn a_lost_transaction_is_over_when_its_owner_gives_it_up() {
 }
 
 #[test]
+fn a_transaction_that_the_server_rolled_back_is_lost_without_its_connection() {
+    let mut session = after(&["SET x = 1", "BEGIN"]);
+    session.rolled_back();
+    assert!(session.is_transaction_lost() && !session.in_transaction());
+    assert!(session.is_pinned(), "settings are as they were");
+    assert!(session.gives_up_what_is_lost(&classified("ROLLBACK")));
+    session.rolled_back();
+    assert!(!session.is_transaction_lost(), "there was none");
+}
+
+#[test]
 fn a_function_nobody_knows_may_have_written_where_it_could() {
     let now = Instant::now();
     for (role, last_write) in [(Role::Reader, None), (Role::Writer, Some(now))] {

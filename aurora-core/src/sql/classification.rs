@@ -24,6 +24,7 @@ pub struct Classification {
     certain: bool,
     rerunnable: bool,
     leaves_session_state: bool,
+    follows: bool,
 }
 
 impl Classification {
@@ -37,6 +38,7 @@ impl Classification {
             certain: part.certain,
             rerunnable: part.rerunnable,
             leaves_session_state: part.leaves,
+            follows: part.follows,
         }
     }
 
@@ -63,6 +65,7 @@ impl Classification {
             certain: self.certain || other.certain,
             rerunnable: self.rerunnable && other.rerunnable,
             leaves_session_state: self.leaves_session_state || other.leaves_session_state,
+            follows: self.follows || other.follows,
         }
     }
 
@@ -126,6 +129,14 @@ impl Classification {
     #[must_use]
     pub fn leaves_session_state(&self) -> bool {
         self.leaves_session_state
+    }
+
+    /// Whether the text tells what an earlier statement left on its connection, as
+    /// `LAST_INSERT_ID()`, `ROW_COUNT()` and `SHOW WARNINGS` of MySQL do: on another connection the
+    /// answer would be that of somebody else's statement. Never for texts of PostgreSQL.
+    #[must_use]
+    pub fn follows(&self) -> bool {
+        self.follows
     }
 
     /// What the text does to the transaction of its connection.

@@ -11,11 +11,13 @@ pub(crate) struct Part {
     pub(crate) certain: bool,
     pub(crate) rerunnable: bool,
     pub(crate) leaves: bool,
+    /// It tells what an earlier statement left on its connection.
+    pub(crate) follows: bool,
 }
 
 impl Part {
     const fn new(verdict: Verdict, reason: &'static str) -> Self {
-        Self { verdict, reason, certain: false, rerunnable: false, leaves: false }
+        Self { verdict, reason, certain: false, rerunnable: false, leaves: false, follows: false }
     }
 
     /// A read that may be run again.
@@ -46,6 +48,11 @@ impl Part {
     /// Depends on its session, or changes it.
     pub(crate) const fn session(reason: &'static str) -> Self {
         Self::new(Verdict::Session, reason)
+    }
+
+    /// Tells what an earlier statement left on its connection, and changes nothing.
+    pub(crate) const fn following(reason: &'static str) -> Self {
+        Self { follows: true, ..Self::session(reason) }
     }
 
     /// Transaction control: never sent elsewhere by a hint.
@@ -91,6 +98,7 @@ impl Part {
             certain: self.certain || other.certain,
             rerunnable: self.rerunnable && other.rerunnable,
             leaves: self.leaves || other.leaves,
+            follows: self.follows || other.follows,
             ..stronger
         }
     }

@@ -130,7 +130,7 @@ impl Walk {
         self.add(if cursor.previous().is("next") {
             Part::write("it advances a sequence")
         } else {
-            Part::session("it depends on what its session took from a sequence")
+            Part::following("it depends on what its session took from a sequence")
         });
     }
 
@@ -154,7 +154,7 @@ impl Walk {
         } else if cursor.current().is("nextval") {
             self.add(Part::doubtful("it advances a sequence"));
         } else if cursor.current().is("currval") {
-            self.add(Part::session("it depends on what its session took from a sequence"));
+            self.add(Part::following("it depends on what its session took from a sequence"));
         }
     }
 
@@ -211,7 +211,7 @@ impl Walk {
         ];
         let name = name.unwrap_or_default();
         if own.iter().any(|own| name.eq_ignore_ascii_case(own)) {
-            self.add(Part::session("it depends on the statement before"));
+            self.add(Part::following("it depends on the statement before"));
         }
     }
 }

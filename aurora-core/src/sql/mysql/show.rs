@@ -13,7 +13,7 @@ pub(super) fn classify(cursor: &mut Cursor<'_>, rules: &Rules) -> Judged {
     let counted = cursor.current().is("count");
     let kind = cursor.current();
     let part = if counted || kind.is_any(&["warnings", "errors"]) {
-        Part::session("it depends on the statement before")
+        Part::following("it depends on the statement before")
     } else if kind.is_any(&["profile", "profiles"]) {
         Part::session("profiles belong to the session")
     } else if kind.is_any(&["explain", "analyze"]) {

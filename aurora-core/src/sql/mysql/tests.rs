@@ -120,6 +120,26 @@ fn a_text_that_depends_on_the_mode_of_the_server_goes_to_the_writer() {
 }
 
 #[test]
+fn what_tells_of_an_earlier_statement_has_to_follow_it() {
+    for sql in [
+        "SELECT LAST_INSERT_ID()",
+        "INSERT INTO child (parent) VALUES (LAST_INSERT_ID())",
+        "SELECT last_insert_id(5)",
+        "SELECT @@identity",
+        "SELECT FOUND_ROWS(), ROW_COUNT()",
+        "SELECT LASTVAL(s)",
+        "SELECT PREVIOUS VALUE FOR s",
+        "SHOW WARNINGS",
+        "GET DIAGNOSTICS @a = NUMBER",
+    ] {
+        assert!(classify(sql).follows(), "{sql}");
+    }
+    for sql in ["SELECT 1", "INSERT INTO t VALUES (1)", "SELECT CONNECTION_ID()", "SET @a = 1"] {
+        assert!(!classify(sql).follows(), "{sql}");
+    }
+}
+
+#[test]
 fn hints_are_found_and_followed_where_they_may_be() {
     let both = "/*@reader*/ SELECT 1 /*@writer*/";
     for (sql, hint, route) in [

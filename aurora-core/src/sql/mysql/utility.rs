@@ -50,7 +50,7 @@ pub(super) fn classify(cursor: &mut Cursor<'_>, rules: &Rules, word: &[u8]) -> J
         b"optimize" | b"repair" | b"check" | b"cache" => Judged::commits(MAINTENANCE),
         b"flush" => flush(cursor),
         b"signal" | b"resignal" | b"get" => {
-            Judged::stays(Part::session("it is about the statement before").leaving())
+            Judged::stays(Part::following("it is about the statement before").leaving())
         }
         b"backup" => Judged::unclear(Part::lock("BACKUP locks").leaving()),
         b"kill" | b"reset" | b"purge" | b"change" | b"stop" | b"install" | b"uninstall"

@@ -5,7 +5,7 @@
 //! Manual ("Built-In Function and Operator Reference" and the chapters of its plugins); Amazon
 //! Aurora MySQL's from its user guide. Those of MySQL and Aurora were not tried on a server.
 
-use super::Class::{self, LastInsertId, Lock, Locked, Outside, Session, Write};
+use super::Class::{self, Following, LastInsertId, Lock, Locked, Outside, Session, Write};
 use crate::sql::index::Index;
 
 const OF_ITS_SESSION: &str = "it depends on the statement before";
@@ -30,7 +30,7 @@ static FUNCTIONS: [(&str, Class, &str); 59] = [
     ("audit_log_filter_set_user", Outside, PLUGIN),
     ("audit_log_rotate", Outside, PLUGIN),
     ("connection_id", Session, "it names its connection"),
-    ("found_rows", Session, OF_ITS_SESSION),
+    ("found_rows", Following, OF_ITS_SESSION),
     ("gen_dictionary_drop", Outside, PLUGIN),
     ("gen_dictionary_load", Outside, PLUGIN),
     ("get_lock", Lock, "it takes a lock that other sessions look for on the writer"),
@@ -50,7 +50,7 @@ static FUNCTIONS: [(&str, Class, &str); 59] = [
     ("lambda_async", Outside, "it calls AWS Lambda"),
     ("lambda_sync", Outside, "it calls AWS Lambda"),
     ("last_insert_id", LastInsertId, OF_ITS_SESSION),
-    ("lastval", Session, "it depends on what its session took from a sequence"),
+    ("lastval", Following, "it depends on what its session took from a sequence"),
     ("load_file", Outside, "it reads a file of one instance"),
     ("master_gtid_wait", Session, WAITS),
     ("master_pos_wait", Session, WAITS),
@@ -60,7 +60,7 @@ static FUNCTIONS: [(&str, Class, &str); 59] = [
     ("option_tracker_usage_set", Outside, PLUGIN),
     ("release_all_locks", Locked, "such locks are on the writer"),
     ("release_lock", Locked, "such locks are on the writer"),
-    ("row_count", Session, OF_ITS_SESSION),
+    ("row_count", Following, OF_ITS_SESSION),
     ("set_firewall_mode", Outside, PLUGIN),
     ("setval", Write, "it changes a sequence"),
     ("source_pos_wait", Session, WAITS),
@@ -72,8 +72,8 @@ static FUNCTIONS: [(&str, Class, &str); 59] = [
     ("version_tokens_edit", Outside, PLUGIN),
     ("version_tokens_set", Outside, PLUGIN),
     ("wait_for_executed_gtid_set", Session, WAITS),
-    ("wsrep_last_seen_gtid", Session, OF_ITS_SESSION),
-    ("wsrep_last_written_gtid", Session, OF_ITS_SESSION),
+    ("wsrep_last_seen_gtid", Following, OF_ITS_SESSION),
+    ("wsrep_last_written_gtid", Following, OF_ITS_SESSION),
     ("wsrep_sync_wait_upto_gtid", Session, WAITS),
 ];
 

@@ -31,6 +31,8 @@ enum Class {
     Lock,
     /// Tells of such locks, or gives one back: of use only where they are.
     Locked,
+    /// Tells what an earlier statement left on its connection.
+    Following,
     /// See [`Known::LastInsertId`].
     LastInsertId,
     /// Effects outside the data of the database.
@@ -46,7 +48,8 @@ impl Class {
         Known::Has(match self {
             Self::Lock => Part::session(reason).certain().leaving(),
             Self::Locked => Part::session(reason).certain(),
-            Self::LastInsertId => return Known::LastInsertId(Part::session(reason)),
+            Self::Following => Part::following(reason),
+            Self::LastInsertId => return Known::LastInsertId(Part::following(reason)),
             Self::Outside => Part::doubtful(reason),
             Self::Session => Part::session(reason),
             Self::Write => Part::write(reason),
