@@ -6,12 +6,11 @@ use std::time::Instant;
 
 use aurora_core::session::Session;
 use aurora_core::sql::{Classification, Target};
-use aurora_core::{Cluster, Deadline, ErrorKind, Freshness, Lease, Need, Role};
+use aurora_core::{Cluster, Deadline, ErrorKind, Family, Freshness, Lease, Need, Role};
 use diesel::connection::{
     AnsiTransactionManager, CacheSize, Connection, ConnectionSealed, Instrumentation,
     SimpleConnection,
 };
-use diesel::pg::PgMetadataCache;
 use diesel::query_builder::{QueryFragment, QueryId};
 use diesel::result::{ConnectionError, ConnectionResult, QueryResult};
 
@@ -71,8 +70,10 @@ pub struct AuroraConnection<C: Physical> {
     /// Whether connections have to be told of this session's instrumentation.
     pub(crate) instrumented: bool,
     pub(crate) cache_size: Option<CacheSize>,
-    /// The numbers of the user's types that were asked for through the session.
-    pub(crate) types: PgMetadataCache,
+    /// What the driver needs to have kept.
+    pub(crate) memory: C::Memory,
+    /// What the next text is, where the session knows better than the text tells.
+    pub(crate) announced: Option<Classification>,
 }
 
 impl<C: Physical> AuroraConnection<C> {
@@ -90,7 +91,8 @@ impl<C: Physical> AuroraConnection<C> {
             instrumentation: Forward::default(),
             instrumented: false,
             cache_size: None,
-            types: PgMetadataCache::new(),
+            memory: C::Memory::default(),
+            announced: None,
         }
     }
 
@@ -170,13 +172,14 @@ impl<C: Physical> AuroraConnection<C> {
         self.release();
         self.idle = AnsiTransactionManager::default();
         self.session.reset();
-        self.types = PgMetadataCache::new();
+        self.memory = C::Memory::default();
     }
 }
 
 impl<C: Physical> SimpleConnection for AuroraConnection<C> {
     fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
-        let classification = self.shared.cluster.classify(query);
+        let announced = self.announced.take();
+        let classification = announced.unwrap_or_else(|| self.shared.cluster.classify(query));
         if self.session.gives_up_what_is_lost(&classification) {
             return Ok(());
         }
@@ -218,8 +221,10 @@ impl<C: Physical> Connection for AuroraConnection<C> {
     }
 
     fn transaction_state(&mut self) -> &mut AnsiTransactionManager {
+        // MySQL may have committed what Diesel still takes for open.
+        let is_kept = C::FAMILY == Family::MySql && !self.transaction_is_over();
         match &mut self.lease {
-            Some(lease) if self.session.in_transaction() => lease.transaction_state(),
+            Some(lease) if is_kept || self.session.in_transaction() => lease.transaction_state(),
             Some(_) | None => &mut self.idle,
         }
     }

@@ -5,7 +5,7 @@
 
 use std::error::Error as _;
 
-#[cfg(any(feature = "postgres", feature = "async-postgres"))]
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "async-postgres"))]
 use aurora_core::session::Trouble;
 use aurora_core::{ErrorKind, InstanceId, Outcome, Retry};
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error};
@@ -87,7 +87,7 @@ fn kind_outcome(kind: &DatabaseErrorKind) -> Outcome {
 }
 
 /// Judges an error of a physical connection; `is_broken` is what the driver thinks of it.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) fn trouble(error: &Error, is_broken: bool) -> Trouble {
     let Error::DatabaseError(kind, _) = error else {
         return if is_broken { Trouble::Lost } else { Trouble::Statement };
@@ -105,14 +105,14 @@ pub(crate) fn trouble(error: &Error, is_broken: bool) -> Trouble {
 
 /// Whether the server broke a deadlock (40P01). Diesel passes neither the code nor a kind on, so
 /// this is a look at the server's words; other ones are taken for the statement's own fault.
-#[cfg(any(feature = "postgres", feature = "async-postgres"))]
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "async-postgres"))]
 pub(crate) fn is_deadlock(error: &Error) -> bool {
     matches!(error, Error::DatabaseError(DatabaseErrorKind::Unknown, information)
         if information.message() == "deadlock detected")
 }
 
 /// The error for a transaction that was not applied, and will not be tried again.
-#[cfg(any(feature = "postgres", feature = "async-postgres"))]
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "async-postgres"))]
 pub(crate) fn out_of_time(error: &aurora_core::Error, trouble: Trouble) -> Error {
     let kind = match trouble {
         Trouble::Conflict => DatabaseErrorKind::SerializationFailure,

@@ -1,5 +1,6 @@
 //! Which physical connection serves the next statement.
 
+use aurora_core::sql::{Classification, Verdict};
 use aurora_core::{Complaint, Deadline, ErrorKind, Instance, Lease, Need, Outcome, Permit, Turn};
 use diesel::connection::{
     AnsiTransactionManager, CacheSize, TransactionManager as _, get_default_instrumentation,
@@ -8,6 +9,7 @@ use diesel::result::{Error, QueryResult};
 
 use crate::connection::AuroraConnection;
 use crate::errors;
+use crate::manager::sealed::Memory as _;
 use crate::manager::{NotConnected, Physical, Shared};
 
 impl<C: Physical> AuroraConnection<C> {
@@ -15,10 +17,39 @@ impl<C: Physical> AuroraConnection<C> {
     pub(crate) fn acquire(&mut self, need: Need, deadline: Deadline) -> QueryResult<()> {
         if self.session.is_transaction_lost() {
             return Err(lost(
-                "the transaction was lost with its connection: roll back, and run all of it again",
+                "the transaction was lost, with its connection or by the server's rollback: roll back, and run all of it again",
             ));
         }
         if self.session.is_free() { self.acquire_free(need, deadline) } else { self.stay() }
+    }
+
+    /// The same; what tells of an earlier statement runs on that one's connection.
+    pub(crate) fn acquire_for(
+        &mut self,
+        classification: &Classification,
+        need: Need,
+        deadline: Deadline,
+    ) -> QueryResult<()> {
+        if !classification.follows() {
+            return self.acquire(need, deadline);
+        }
+        let only_tells = classification.verdict() == Verdict::Session;
+        if only_tells && self.session.is_free() && !self.memory.has_left() && self.may_stay() {
+            return Ok(());
+        }
+        self.acquire(need, deadline)?;
+        if self.memory.has_left() { self.refuse_to_follow(classification) } else { Ok(()) }
+    }
+
+    /// Whether the connection at hand is still of use.
+    fn may_stay(&self) -> bool {
+        let Some(lease) = self.lease.as_ref().filter(|_| !self.dirty) else { return false };
+        lease.is_in_epoch(&self.shared.cluster.snapshot())
+    }
+
+    /// Fails if the statement would tell of an earlier one, and runs elsewhere.
+    pub(crate) fn refuse_to_follow(&self, classification: &Classification) -> QueryResult<()> {
+        if classification.follows() { Err(lost(STATEMENT_LEFT)) } else { Ok(()) }
     }
 
     /// Keeps the connection that a transaction or session state binds the session to.
@@ -104,7 +135,7 @@ impl<C: Physical> AuroraConnection<C> {
             }
             Err(failure) => failure,
         };
-        let (complaint, kind, message) = judge(failure, instance)?;
+        let (complaint, kind, message) = judge::<C>(failure, instance)?;
         // The statement ran out of time, which is no fault of the instance.
         if !(is_cut && deadline.has_passed() && kind == ErrorKind::ConnectionLost) {
             permit.failed(kind);
@@ -135,6 +166,7 @@ impl<C: Physical> AuroraConnection<C> {
         }
         self.lease = None;
         self.dirty = false;
+        self.memory.lost();
         self.session.disconnected();
         Err(lost(SESSION_LOST))
     }
@@ -150,6 +182,7 @@ impl<C: Physical> AuroraConnection<C> {
     /// Gives the connection back to the store if others may use it; else closes it.
     pub(crate) fn release(&mut self) {
         let Some(mut lease) = self.lease.take() else { return };
+        self.memory.left();
         let dirty = std::mem::take(&mut self.dirty);
         if dirty || !self.session.is_free() {
             return;
@@ -199,7 +232,7 @@ impl<C: Physical> AuroraConnection<C> {
 
 /// What a failed connect says of its instance, and in which words; the error when no other
 /// instance, and no later moment, would do better.
-fn judge(
+fn judge<C: Physical>(
     failure: NotConnected,
     instance: &Instance,
 ) -> QueryResult<(Option<Complaint>, ErrorKind, String)> {
@@ -215,7 +248,7 @@ fn judge(
         NotConnected::NoLogin(error) if error.kind() == ErrorKind::Credentials => {
             Ok((None, ErrorKind::Credentials, error.message().to_owned()))
         }
-        NotConnected::NoLogin(error) | NotConnected::WrongCluster(error) => {
+        NotConnected::NoLogin(error) | NotConnected::NotPossible(error) => {
             Err(errors::from_core(&error))
         }
         // No fault of the instance.
@@ -223,7 +256,7 @@ fn judge(
             ErrorKind::Statement,
             format!("on_connect failed on a new connection: {message}"),
         ),
-        NotConnected::Refused(message) => match refusal(&message) {
+        NotConnected::Refused(message) => match C::refusal(&message) {
             // It is alive, and may have a slot again in a moment.
             Some(kind @ ErrorKind::TooManyConnections) => Ok((None, kind, message)),
             Some(kind) => is_final(kind, message.trim().to_owned()),
@@ -238,30 +271,6 @@ fn lost(text: &str) -> Error {
     errors::from_core(&error.with_outcome(Outcome::NotApplied))
 }
 
-const SESSION_LOST: &str = "the session's settings, locks, temporary tables and the like were lost with its connection: set them again";
+const STATEMENT_LEFT: &str = "it tells of a statement on a connection that the session has left since: ask right after that statement, or in the same transaction";
 
-/// What a refused connection is about. libpq gives text only, so this is a look at its words; a
-/// server with other ones is tried until the deadline, and its words are in the error then.
-fn refusal(message: &str) -> Option<ErrorKind> {
-    let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    if has(&["authentication failed for user", "no pg_hba.conf entry", "no password supplied"])
-        || (has(&["FATAL:  role", "FATAL:  database"])
-            && has(&["does not exist", "is not permitted to log in"]))
-    {
-        return Some(ErrorKind::Authentication);
-    }
-    if has(&["permission denied for database"]) {
-        return Some(ErrorKind::Privilege);
-    }
-    if has(&["too many clients", "remaining connection slots", "too many connections"]) {
-        return Some(ErrorKind::TooManyConnections);
-    }
-    if has(&[
-        "certificate verify failed",
-        "server does not support SSL",
-        "does not match host name",
-    ]) {
-        return Some(ErrorKind::Tls);
-    }
-    None
-}
+const SESSION_LOST: &str = "the session's settings, locks, temporary tables and the like were lost with its connection: set them again";

@@ -7,10 +7,10 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use aurora_core::{Cluster, Config, Instance, Lease, Login, Store};
+use aurora_core::{Cluster, Config, ErrorKind, Instance, Lease, Login, Store};
 use diesel::backend::Backend;
 use diesel::connection::{AnsiTransactionManager, LoadConnection};
-use diesel::result::{ConnectionResult, QueryResult};
+use diesel::result::QueryResult;
 
 use crate::connection::AuroraConnection;
 use crate::intent::Refusals;
@@ -19,7 +19,8 @@ use aurora_core::session::Trouble;
 /// How soon it is noticed that a connection that is being opened is of no use any more.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// A connection of Diesel's own that sessions lease: [`diesel::PgConnection`].
+/// A connection of Diesel's own that sessions lease: `diesel::PgConnection`, and with the feature
+/// `mysql` `diesel::MysqlConnection`.
 ///
 /// Sealed: it is implemented here for every driver that is supported.
 pub trait Physical:
@@ -31,47 +32,7 @@ pub trait Physical:
 {
 }
 
-pub(crate) mod sealed {
-    use super::{Cluster, ConnectionResult, Duration, Instance, Login, QueryResult};
-
-    /// What only this crate does with a physical connection.
-    pub trait Open: Sized {
-        /// Connects to `instance` within `timeout`; the connection's socket is marked with `mark`
-        /// where the driver can.
-        fn open(
-            cluster: &Cluster,
-            instance: &Instance,
-            login: &Login,
-            timeout: Duration,
-            mark: u32,
-        ) -> ConnectionResult<Self>;
-
-        /// Whether the server refused the login, in these words, and may take another one.
-        fn refuses_login(message: &str) -> bool;
-
-        /// Asks a new connection, opened with `mark`, what is behind it.
-        fn prove(
-            &mut self,
-            cluster: &Cluster,
-            instance: &Instance,
-            mark: u32,
-        ) -> QueryResult<Proof>;
-    }
-
-    /// What a new connection is found to be.
-    #[allow(missing_debug_implementations, reason = "a closure has none")]
-    pub struct Proof {
-        /// The instance says that it is the writer.
-        pub is_writer: bool,
-        /// Which cluster the server belongs to, where that is asked.
-        pub identity: Option<String>,
-        /// Ends a call that waits on the connection, where the driver can.
-        pub abort: Option<Abort>,
-    }
-
-    /// Called at most once, from another thread.
-    pub(crate) type Abort = Box<dyn Fn() + Send + Sync>;
-}
+pub(crate) mod sealed;
 
 /// Prepares a new physical connection.
 type OnConnect<C> = dyn Fn(&mut C) -> QueryResult<()> + Send + Sync;
@@ -236,22 +197,29 @@ impl<C: Physical> Shared<C> {
         login: &Login,
         timeout: Duration,
     ) -> Result<Lease<C>, NotConnected> {
+        if self.cluster.config().family() != C::FAMILY {
+            let text = "the cluster's servers are not of the kind that this connection speaks with";
+            let error = aurora_core::Error::new(ErrorKind::Configuration, text);
+            return Err(NotConnected::NotPossible(error));
+        }
         let breaks = instance.stats().breaks();
         let mark = self.marks.fetch_add(1, Ordering::Relaxed);
         let mut connection = C::open(&self.cluster, instance, login, timeout, mark)
-            .map_err(|error| NotConnected::Refused(error.to_string()))?;
+            .map_err(|problem| problem.into_failure())?;
         self.cluster.login_accepted(login);
         let proof = connection
             .prove(&self.cluster, instance, mark)
             .map_err(|error| NotConnected::from_query(&error))?;
         let own = self.cluster.check_identity(instance, proof.identity.as_deref());
-        own.map_err(NotConnected::WrongCluster)?;
-        let expected = instance.role() == aurora_core::Role::Writer;
-        if proof.is_writer != expected {
+        own.map_err(NotConnected::NotPossible)?;
+        if !proof.fits(instance.role()) {
             return Err(NotConnected::WrongRole);
         }
         if let Some(on_connect) = &self.on_connect {
-            on_connect(&mut connection).map_err(|error| NotConnected::from_preparation(&error))?;
+            on_connect(&mut connection).map_err(|error| {
+                let explained = connection.explain(error, sealed::Form::Text);
+                NotConnected::from_preparation(&explained.error)
+            })?;
         }
         let mut lease = Lease::new(connection, instance, breaks, Instant::now());
         if let Some(abort) = proof.abort {
@@ -268,9 +236,23 @@ pub(crate) enum NotConnected {
     NotPrepared(String),
     /// There is nothing to log in with.
     NoLogin(aurora_core::Error),
+    /// Neither another instance nor a later moment would do better: it is another cluster's, or
+    /// what the configuration asks for cannot be had.
+    NotPossible(aurora_core::Error),
     Refused(String),
-    WrongCluster(aurora_core::Error),
     WrongRole,
+}
+
+impl sealed::NotOpened {
+    fn into_failure(self) -> NotConnected {
+        match self {
+            Self::NotPossible(text) => {
+                let error = aurora_core::Error::new(ErrorKind::Configuration, text);
+                NotConnected::NotPossible(error)
+            }
+            Self::Refused(error) => NotConnected::Refused(error.to_string()),
+        }
+    }
 }
 
 impl NotConnected {
@@ -327,5 +309,18 @@ impl<C: Physical> diesel::r2d2::ManageConnection for AuroraConnectionManager<C> 
             return true;
         }
         session.check_in()
+    }
+}
+
+#[cfg(feature = "r2d2")]
+impl<C: Physical> diesel::r2d2::R2D2Connection for AuroraConnection<C> {
+    fn ping(&mut self) -> QueryResult<()> {
+        self.drop_stale();
+        Ok(())
+    }
+
+    fn is_broken(&mut self) -> bool {
+        use diesel::connection::TransactionManager as _;
+        AnsiTransactionManager::is_broken_transaction_manager(self)
     }
 }

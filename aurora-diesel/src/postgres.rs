@@ -4,47 +4,60 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aurora_core::{Cluster, Deadline, ErrorKind, Instance, Login, Outcome};
-use diesel::connection::{Connection, DefaultLoadingMode, LoadConnection};
+use aurora_core::transaction::{Evidence, RunOptions};
+use aurora_core::{Cluster, Deadline, ErrorKind, Family, Instance, Login};
+use diesel::connection::{AnsiTransactionManager, Connection, DefaultLoadingMode, LoadConnection};
 use diesel::expression::QueryMetadata;
 use diesel::migration::MigrationConnection;
-use diesel::pg::{CopyFromQuery, Pg, PgConnection, PgRowByRowLoadingMode, TransactionBuilder};
+use diesel::pg::{
+    CopyFromQuery, Pg, PgConnection, PgMetadataCache, PgRowByRowLoadingMode, TransactionBuilder,
+};
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::query_dsl::UpdateAndFetchResults;
-use diesel::result::{ConnectionError, ConnectionResult, Error, QueryResult};
+use diesel::result::{Error, QueryResult};
 use diesel::sql_types::{Bool, Integer, Nullable, Text};
 use diesel::{ExecuteCopyFromDsl, QueryableByName, RunQueryDsl as _};
 
 use self::conninfo::conninfo;
 use self::rows::{Rows, Watch};
 use crate::connection::AuroraConnection;
-use crate::errors;
 use crate::intent::render;
-use crate::manager::{Physical, sealed};
+use crate::manager::Physical;
+use crate::manager::sealed::{self, NotOpened};
 use crate::recover::Statement;
+use crate::replay::txid_current_if_assigned;
+use crate::{roots, socket};
 
 mod conninfo;
 mod notifications;
 mod rows;
-mod socket;
 mod types;
 
 impl Physical for PgConnection {}
 
+/// The numbers of the user's types that were asked for through the session. A new writer may never
+/// have seen the type that is remembered.
+impl sealed::Memory for PgMetadataCache {
+    fn lost(&mut self) {
+        *self = Self::new();
+    }
+}
+
 impl sealed::Open for PgConnection {
+    const FAMILY: Family = Family::Postgres;
+    type Memory = PgMetadataCache;
+
     fn open(
         cluster: &Cluster,
         instance: &Instance,
         login: &Login,
         timeout: Duration,
         mark: u32,
-    ) -> ConnectionResult<Self> {
+    ) -> Result<Self, NotOpened> {
         let user_timeout = socket::marked(cluster.config(), mark);
         let text = conninfo(cluster, instance, login, timeout, user_timeout);
-        let text = text.map_err(|error| {
-            ConnectionError::BadConnection(format!("cannot write the root certificates: {error}"))
-        })?;
-        Self::establish(&text)
+        let text = text.map_err(|error| NotOpened::Refused(roots::unwritten(&error)))?;
+        Self::establish(&text).map_err(NotOpened::Refused)
     }
 
     /// libpq gives text only: the words are those of PostgreSQL's `auth_failed` (28P01, 28000),
@@ -54,6 +67,21 @@ impl sealed::Open for PgConnection {
         has("authentication failed for user")
             || has("no pg_hba.conf entry")
             || (has("FATAL:  role") && (has("does not exist") || has("is not permitted to log in")))
+    }
+
+    fn begin(session: &mut AuroraConnection<Self>, options: &RunOptions) -> QueryResult<()> {
+        AnsiTransactionManager::begin_transaction_sql(session, &options.begin_sql())
+    }
+
+    fn own_evidence(session: &mut AuroraConnection<Self>, since: Instant) -> QueryResult<Evidence> {
+        let id: Option<i64> = session.ask_in_transaction(|connection| {
+            diesel::select(txid_current_if_assigned()).get_result(connection)
+        })?;
+        Ok(id.map_or(Evidence::NothingWritten, |id| Evidence::Transaction { id, since }))
+    }
+
+    fn refusal(message: &str) -> Option<ErrorKind> {
+        refusal(message)
     }
 
     fn prove(
@@ -67,14 +95,40 @@ impl sealed::Open for PgConnection {
         let socket = instance.ip().and_then(|ip| {
             let sought = socket::Sought {
                 peer: SocketAddr::new(ip, instance.address().port()),
-                user_timeout: socket::marked(cluster.config(), mark),
+                user_timeout: Some(socket::marked(cluster.config(), mark)),
                 local_port: own.client_port.and_then(|port| u16::try_from(port).ok()),
             };
             socket::find(&sought)
         });
         let abort = socket.map(|socket| -> sealed::Abort { Box::new(move || socket.shut_down()) });
-        Ok(sealed::Proof { is_writer: !own.recovering, identity: own.identity, abort })
+        let takes_writes = !own.recovering;
+        Ok(sealed::Proof { takes_writes, is_proof: true, identity: own.identity, abort })
     }
+}
+
+/// libpq gives text only, so this is a look at its words.
+fn refusal(message: &str) -> Option<ErrorKind> {
+    let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    if has(&["authentication failed for user", "no pg_hba.conf entry", "no password supplied"])
+        || (has(&["FATAL:  role", "FATAL:  database"])
+            && has(&["does not exist", "is not permitted to log in"]))
+    {
+        return Some(ErrorKind::Authentication);
+    }
+    if has(&["permission denied for database"]) {
+        return Some(ErrorKind::Privilege);
+    }
+    if has(&["too many clients", "remaining connection slots", "too many connections"]) {
+        return Some(ErrorKind::TooManyConnections);
+    }
+    if has(&[
+        "certificate verify failed",
+        "server does not support SSL",
+        "does not match host name",
+    ]) {
+        return Some(ErrorKind::Tls);
+    }
+    None
 }
 
 /// Asked of every new connection.
@@ -178,34 +232,6 @@ impl AuroraConnection<PgConnection> {
     pub fn build_transaction(&mut self) -> TransactionBuilder<'_, Self> {
         TransactionBuilder::new(self)
     }
-
-    /// Runs `work` on the physical writer connection, once: nobody can tell what it may repeat.
-    fn once_on_writer<R>(
-        &mut self,
-        work: impl FnOnce(&mut PgConnection) -> Result<R, Error>,
-    ) -> QueryResult<R> {
-        let mut work = Some(work);
-        let mut is_used_up = false;
-        let classification = self.cluster().classify("UPDATE");
-        let statement = Statement::of_text(classification, "UPDATE");
-        let result = self.run(&statement, |connection| match work.take() {
-            Some(work) => work(connection),
-            None => {
-                is_used_up = true;
-                // Any error that recovery takes for the statement's own.
-                Err(Error::RollbackTransaction)
-            }
-        });
-        if is_used_up { Err(cannot_be_sent_again()) } else { result }
-    }
-}
-
-/// The error for work that recovery would run again, because it certainly was not executed, but
-/// that has been used up.
-fn cannot_be_sent_again() -> Error {
-    let text = "the writer refused it as read-only, or it never left: run it again";
-    let error = aurora_core::Error::new(ErrorKind::ConnectionLost, text);
-    errors::from_core(&error.with_outcome(Outcome::NotApplied))
 }
 
 /// `save_changes`: an UPDATE and what it returns, on the writer.
@@ -215,19 +241,6 @@ where
 {
     fn update_and_fetch(&mut self, changeset: Changes) -> QueryResult<Output> {
         self.once_on_writer(|connection| connection.update_and_fetch(changeset))
-    }
-}
-
-#[cfg(feature = "r2d2")]
-impl diesel::r2d2::R2D2Connection for AuroraConnection<PgConnection> {
-    fn ping(&mut self) -> QueryResult<()> {
-        self.drop_stale();
-        Ok(())
-    }
-
-    fn is_broken(&mut self) -> bool {
-        use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
-        AnsiTransactionManager::is_broken_transaction_manager(self)
     }
 }
 

@@ -7,16 +7,16 @@ use std::time::Instant;
 
 use aurora_core::session::{Failure, Place, Recovery, Step, Trouble};
 use aurora_core::sql::{Classification, Verdict};
-use aurora_core::{Complaint, Deadline, Lease, Need, Role};
+use aurora_core::{Complaint, Deadline, Family, Lease, Need, Role};
 use diesel::connection::{
     AnsiTransactionManager, InstrumentationEvent, TransactionManager as _, TransactionManagerStatus,
 };
-use diesel::pg::PgMetadataCache;
 use diesel::result::{Error, QueryResult};
 
 use crate::connection::AuroraConnection;
 use crate::errors;
 use crate::manager::Physical;
+use crate::manager::sealed::{Explained, Form, Memory as _};
 use crate::transaction::depth;
 
 /// A statement, as routing and recovery see it.
@@ -45,6 +45,13 @@ impl<'a> Statement<'a> {
         Self { classification, text: Text::Rendered(render) }
     }
 
+    fn form(&self) -> Form {
+        match self.text {
+            Text::Given(_) => Form::Text,
+            Text::Rendered(_) => Form::Query,
+        }
+    }
+
     fn needs<C: Physical>(&self, session: &AuroraConnection<C>) -> Need {
         let sql = match self.text {
             Text::Given(sql) => Some(sql),
@@ -66,7 +73,10 @@ impl<C: Physical> AuroraConnection<C> {
         let mut need = statement.needs(self);
         let mut recovery = Recovery::default();
         loop {
-            self.acquire(need, deadline)?;
+            self.acquire_for(&statement.classification, need, deadline)?;
+            if !recovery.is_first_attempt() {
+                self.refuse_to_follow(&statement.classification)?;
+            }
             let began = if recovery.is_first_attempt() { deadline.began() } else { Instant::now() };
             match self.attempt(&statement.classification, began, &mut work) {
                 Ok(result) => {
@@ -109,6 +119,10 @@ impl<C: Physical> AuroraConnection<C> {
     pub(crate) fn succeeded(&mut self, classification: &Classification, now: Instant) {
         let role = self.lease.as_ref().map_or(Role::Unknown, Lease::role);
         self.session.succeeded(classification, role, now);
+        if role == Role::Writer && !classification.rerunnable() {
+            self.memory.wrote();
+        }
+        self.stay_where_diesel_is(classification);
     }
 
     /// What a failed statement needs to be run again; the error when it must not be.
@@ -120,6 +134,8 @@ impl<C: Physical> AuroraConnection<C> {
         deadline: Deadline,
         recovery: &mut Recovery,
     ) -> QueryResult<Need> {
+        let Explained { error, transaction_is_over: is_rolled_back } =
+            self.find_out(error, statement.form());
         let transaction_is_over = self.transaction_is_over();
         let Some(lease) = &mut self.lease else { return Err(error) };
         let status = AnsiTransactionManager::transaction_manager_status_mut(&mut **lease);
@@ -143,6 +159,9 @@ impl<C: Physical> AuroraConnection<C> {
             trouble,
         };
         let step = recovery.next(&mut self.session, &failure);
+        if is_rolled_back {
+            self.end_rolled_back();
+        }
         if self.session.is_transaction_lost() {
             self.show_lost_transaction();
         }
@@ -170,6 +189,18 @@ impl<C: Physical> AuroraConnection<C> {
         }
     }
 
+    /// Finds out what an error is about, where the driver does not tell.
+    fn find_out(&mut self, error: Error, form: Form) -> Explained {
+        let (mut error, mut explained) = (Some(error), None);
+        if C::FAMILY != Family::Postgres {
+            self.unseen(|lease| {
+                explained = error.take().map(|error| lease.explain(error, form));
+            });
+        }
+        let error = error.unwrap_or(Error::BrokenTransactionManager);
+        explained.unwrap_or(Explained { error, transaction_is_over: false })
+    }
+
     /// Whether the connection works, asked because the driver could not send a statement on it: it
     /// says that of a connection that broke unnoticed, and of a statement that the protocol has no
     /// room for, such as one with more than 65535 values.
@@ -189,19 +220,27 @@ impl<C: Physical> AuroraConnection<C> {
 
     /// Sends the least there is, past any instrumentation: it is no statement of the user's.
     fn look(&mut self) -> Result<(), (Error, Trouble)> {
-        let Some(lease) = &mut self.lease else {
-            return Err((Error::BrokenTransactionManager, Trouble::Lost));
-        };
+        let looked = self.unseen(|lease| {
+            let answer = lease.batch_execute("SELECT 1");
+            let answer = answer.map_err(|error| lease.explain(error, Form::Text).error);
+            let status = AnsiTransactionManager::transaction_manager_status_mut(lease);
+            let is_broken = matches!(status, TransactionManagerStatus::InError);
+            answer.map_err(|error| {
+                let trouble = errors::trouble(&error, is_broken);
+                (error, trouble)
+            })
+        });
+        looked.unwrap_or(Err((Error::BrokenTransactionManager, Trouble::Lost)))
+    }
+
+    /// Uses the connection, if there is one, past any instrumentation.
+    pub(crate) fn unseen<R>(&mut self, work: impl FnOnce(&mut C) -> R) -> Option<R> {
+        let lease = self.lease.as_mut()?;
         lease.set_instrumentation(|_: InstrumentationEvent<'_>| ());
-        let answer = lease.batch_execute("SELECT 1");
+        let result = work(&mut **lease);
         lease.set_instrumentation(self.instrumentation.clone());
         self.instrumented = true;
-        let status = AnsiTransactionManager::transaction_manager_status_mut(&mut **lease);
-        let is_broken = matches!(status, TransactionManagerStatus::InError);
-        answer.map_err(|error| {
-            let trouble = errors::trouble(&error, is_broken);
-            (error, trouble)
-        })
+        Some(result)
     }
 
     /// The connection is gone, and those that were idle beside it are in doubt.
@@ -210,7 +249,7 @@ impl<C: Physical> AuroraConnection<C> {
             lease.stats().broke();
         }
         self.dirty = false;
-        self.types = PgMetadataCache::new();
+        self.memory.lost();
         let message = errors::driver_message(error);
         self.cluster().complain(&place.instance, place.epoch, Complaint::ConnectionLost, message);
     }

@@ -7,6 +7,7 @@ use aurora_core::session::{Place, Trouble};
 use aurora_core::transaction::{Doubt, Failed, Phase};
 use diesel::result::Error;
 
+#[cfg(any(feature = "postgres", feature = "async-postgres"))]
 diesel::define_sql_function! {
     /// The id of the present transaction, if it has written anything.
     #[sql_name = "pg_catalog.txid_current_if_assigned"]

@@ -9,15 +9,15 @@ use aurora_core::transaction::{
     Attempts, Doubt, Evidence, MarkerId, Next, Phase, Resolve, RunOptions,
 };
 use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
-use diesel::pg::PgConnection;
 use diesel::result::{Error, QueryResult};
 
 use crate::connection::AuroraConnection;
 use crate::errors;
+use crate::manager::Physical;
 use crate::recover::Statement;
-use crate::replay::{self, Attempt, Blame, txid_current_if_assigned};
+use crate::replay::{self, Attempt, Blame};
 
-impl AuroraConnection<PgConnection> {
+impl<C: Physical> AuroraConnection<C> {
     /// Runs `work` in a transaction, again and again until it is committed: whenever it certainly
     /// was not applied and the reason may pass (its connection was lost, the writer is another
     /// one, a serialization failure, a deadlock), until `failover_timeout` is over.
@@ -123,8 +123,7 @@ impl AuroraConnection<PgConnection> {
     ) -> Result<T, Attempt<T, E>> {
         let since = Instant::now();
         self.session.take_trouble();
-        AnsiTransactionManager::begin_transaction_sql(self, &options.begin_sql())
-            .map_err(|error| self.failed(Phase::Work, error))?;
+        C::begin(self, options).map_err(|error| self.failed(Phase::Work, error))?;
         self.session.take_trouble();
         let value = match work(self) {
             Ok(value) => value,
@@ -195,29 +194,22 @@ impl AuroraConnection<PgConnection> {
                 self.cluster().note_marker(table);
                 Ok(Evidence::Marker(table.clone(), id))
             }
-            Resolve::SameServer => {
-                let id: Option<i64> = self.ask_in_transaction(|connection| {
-                    diesel::RunQueryDsl::get_result(
-                        diesel::select(txid_current_if_assigned()),
-                        connection,
-                    )
-                })?;
-                Ok(id.map_or(Evidence::NothingWritten, |id| Evidence::Transaction { id, since }))
-            }
-            _ => {
-                if self.session.is_troubled() {
-                    self.ask_in_transaction(|connection| {
-                        diesel::connection::SimpleConnection::batch_execute(connection, "SELECT 1")
-                    })?;
-                }
-                Ok(Evidence::None)
-            }
+            Resolve::SameServer => C::own_evidence(self, since),
+            _ => self.no_evidence(),
         }
     }
 
-    fn ask_in_transaction<R>(
+    /// Asks for nothing, unless the server may have aborted the transaction.
+    pub(crate) fn no_evidence(&mut self) -> QueryResult<Evidence> {
+        if self.session.is_troubled() {
+            self.ask_in_transaction(|connection| connection.batch_execute("SELECT 1"))?;
+        }
+        Ok(Evidence::None)
+    }
+
+    pub(crate) fn ask_in_transaction<R>(
         &mut self,
-        ask: impl FnMut(&mut PgConnection) -> QueryResult<R>,
+        ask: impl FnMut(&mut C) -> QueryResult<R>,
     ) -> QueryResult<R> {
         let class = self.cluster().classify("SELECT 1");
         self.run(&Statement::of_text(class, "SELECT 1"), ask)
@@ -225,12 +217,12 @@ impl AuroraConnection<PgConnection> {
 }
 
 /// A replayable transaction under way.
-struct Run<'a> {
+struct Run<'a, C: Physical> {
     attempts: Attempts,
-    scope: Scope<'a>,
+    scope: Scope<'a, C>,
 }
 
-impl Run<'_> {
+impl<C: Physical> Run<'_, C> {
     /// Gets over an attempt that failed. `None` is "run it again".
     fn recover<T, E: From<Error>>(&mut self, attempt: Attempt<T, E>) -> Result<Option<T>, E> {
         let Attempt { failed, error, doubt } = attempt;
@@ -263,11 +255,11 @@ impl Run<'_> {
 }
 
 /// Leaves the session usable, also after a panic.
-struct Scope<'a> {
-    connection: &'a mut AuroraConnection<PgConnection>,
+struct Scope<'a, C: Physical> {
+    connection: &'a mut AuroraConnection<C>,
 }
 
-impl Drop for Scope<'_> {
+impl<C: Physical> Drop for Scope<'_, C> {
     fn drop(&mut self) {
         self.connection.session.set_limit(None);
         if thread::panicking() && self.connection.session.in_transaction() {

@@ -1,5 +1,5 @@
-//! Recognises the socket of a libpq connection, so that a call that waits on it can be ended; how
-//! that works is told by [`OwnSocket`].
+//! Recognises the socket of a connection of a client library's, so that a call that waits on it can be
+//! ended; how that works is told by [`OwnSocket`].
 //!
 //! libpq sets options of the socket as it is told to: each connection gets a `tcp_user_timeout` of
 //! its own, longer than the configured one by some milliseconds, and the process's own socket with
@@ -8,41 +8,51 @@
 //! Another pool of the process may have given the same mark to a connection to the same server:
 //! then the port decides at which the server sees the client. (The port alone would not do: a
 //! proxy or a translation of addresses changes it.) What still fits twice is not ended.
+//!
+//! MySQL's libraries set nothing: there the port decides, and where no socket has it, because
+//! something changes ports, the only socket with that peer for which nobody has set a time.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aurora_core::{Config, OwnSocket};
+#[cfg(feature = "postgres")]
+use aurora_core::Config;
+use aurora_core::OwnSocket;
 
 /// How many marks there are, a millisecond each: more than anybody has connections to one server.
+#[cfg(feature = "postgres")]
 const MARKS: u32 = 1000;
 
 /// Stands for a `tcp_user_timeout` that is switched off: longer than any statement.
+#[cfg(feature = "postgres")]
 const OFF: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The `tcp_user_timeout` of the connection with that mark.
-pub(super) fn marked(config: &Config, mark: u32) -> Duration {
+#[cfg(feature = "postgres")]
+pub(crate) fn marked(config: &Config, mark: u32) -> Duration {
     let configured = config.tcp_user_timeout();
     let base = if configured.is_zero() { OFF } else { configured };
     base + Duration::from_millis((mark % MARKS).into())
 }
 
 /// How a socket is recognised.
-pub(super) struct Sought {
+pub(crate) struct Sought {
     /// The server.
-    pub(super) peer: SocketAddr,
-    /// The option that libpq was told to set.
-    pub(super) user_timeout: Duration,
+    pub(crate) peer: SocketAddr,
+    /// The option that the library was told to set, if it can be.
+    pub(crate) user_timeout: Option<Duration>,
     /// Where the server sees the client.
-    pub(super) local_port: Option<u16>,
+    pub(crate) local_port: Option<u16>,
 }
 
 /// The process's socket that is sought, if there is exactly one.
-pub(super) fn find(sought: &Sought) -> Option<OwnSocket> {
+pub(crate) fn find(sought: &Sought) -> Option<OwnSocket> {
     let mut found = OwnSocket::connected_to(sought.peer);
-    found.retain(|socket| socket.user_timeout() == Some(sought.user_timeout));
-    if found.len() > 1 {
-        found.retain(|socket| socket.local_port() == sought.local_port);
+    let time = sought.user_timeout.unwrap_or_default();
+    found.retain(|socket| socket.user_timeout() == Some(time));
+    let has_port = |socket: &OwnSocket| socket.local_port() == sought.local_port;
+    if found.len() > 1 || sought.user_timeout.is_none() && found.iter().any(has_port) {
+        found.retain(has_port);
     }
     // Two different ones that look the same: better none than the wrong one.
     if found.len() == 1 { found.pop() } else { None }
@@ -60,7 +70,7 @@ mod tests {
         ours.set_tcp_user_timeout(Some(user_timeout)).unwrap();
         let ours = TcpStream::from(ours);
         let local_port = Some(ours.local_addr().unwrap().port());
-        (ours, Sought { peer: server, user_timeout, local_port })
+        (ours, Sought { peer: server, user_timeout: Some(user_timeout), local_port })
     }
 
     #[test]
@@ -80,6 +90,23 @@ mod tests {
         assert_eq!(found.local_port(), same_mark.local_port);
     }
 
+    #[test]
+    fn without_a_mark_the_port_decides_or_there_is_no_other() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap();
+        let (_bounded, _) = connect(server, Duration::from_millis(30_001));
+        let ours = TcpStream::connect(server).unwrap();
+        let port = Some(ours.local_addr().unwrap().port());
+        let sought = |local_port| Sought { peer: server, user_timeout: None, local_port };
+        assert_eq!(find(&sought(port)).expect("by its port").local_port(), port);
+        let changed = find(&sought(Some(1))).expect("no other has no time set");
+        assert_eq!(changed.local_port(), port);
+        let _other = TcpStream::connect(server).unwrap();
+        assert_eq!(find(&sought(port)).expect("by its port").local_port(), port);
+        assert!(find(&sought(Some(1))).is_none(), "either could be it");
+    }
+
+    #[cfg(feature = "postgres")]
     #[test]
     fn a_timeout_that_is_switched_off_leaves_room_for_the_mark() {
         let config =

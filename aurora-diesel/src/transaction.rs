@@ -1,5 +1,7 @@
 //! What Diesel is shown of a transaction, whatever became of its connection.
 
+use aurora_core::Family;
+use aurora_core::sql::{Classification, TransactionEffect, Verdict};
 use diesel::connection::{AnsiTransactionManager, TransactionDepthChange, TransactionManager as _};
 
 use crate::connection::AuroraConnection;
@@ -23,6 +25,40 @@ impl<C: Physical> AuroraConnection<C> {
                 // Only leaving a transaction that one is not in can fail.
                 let _ = state.change_transaction_depth(TransactionDepthChange::IncreaseDepth);
             }
+        }
+    }
+
+    /// The server has rolled back all of the transaction and goes on without one: to Diesel it stays
+    /// open until it is rolled back, and until then everything fails, because the server would
+    /// commit each statement by itself.
+    pub(crate) fn end_rolled_back(&mut self) {
+        if !self.session.in_transaction() {
+            return;
+        }
+        // Whatever the server thinks of it, it ends here.
+        let rolled_back = self.unseen(|lease| {
+            *lease.transaction_state() = AnsiTransactionManager::default();
+            lease.batch_execute("ROLLBACK").is_ok()
+        });
+        if rolled_back == Some(true) {
+            self.session.rolled_back();
+        } else {
+            self.dirty = true;
+            self.release();
+            self.session.disconnected();
+        }
+        self.show_lost_transaction();
+    }
+
+    /// Keeps the connection on which the server has committed what Diesel takes for open, as MySQL
+    /// does before it changes a definition: the COMMIT that is still to come must find it.
+    pub(crate) fn stay_where_diesel_is(&mut self, classification: &Classification) {
+        if C::FAMILY == Family::MySql
+            && classification.transaction_effect() == TransactionEffect::Closes
+            && !matches!(classification.verdict(), Verdict::Transaction(_))
+            && !self.transaction_is_over()
+        {
+            self.session.pin();
         }
     }
 

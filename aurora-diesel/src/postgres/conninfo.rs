@@ -2,19 +2,11 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use aurora_core::{Cluster, Config, Instance, Login, RootCertificates, TlsMode};
+use aurora_core::{Cluster, Config, Instance, Login, TlsMode};
 
-/// Where distributions keep the certificates they trust. libpq knows `sslrootcert=system` only
-/// from version 16 on.
-const SYSTEM_ROOTS: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
+use crate::roots;
 
 /// Everything libpq has to know, as `key='value'` pairs.
 ///
@@ -48,7 +40,7 @@ pub(super) fn conninfo(
     }
     add("application_name", config.application_name());
     add("sslmode", sslmode(config.sslmode()));
-    if let Some(path) = roots(cluster)? {
+    if let Some(path) = roots::file(cluster)? {
         add("sslrootcert", &path.to_string_lossy());
     }
     if !config.options().is_empty() {
@@ -82,24 +74,4 @@ fn sslmode(mode: TlsMode) -> &'static str {
         TlsMode::VerifyCa => "verify-ca",
         TlsMode::VerifyFull => "verify-full",
     }
-}
-
-fn roots(cluster: &Cluster) -> io::Result<Option<PathBuf>> {
-    let config = cluster.config();
-    if !config.sslmode().verifies() {
-        return Ok(match config.sslrootcert() {
-            RootCertificates::File(path) => Some(path.clone()),
-            _ => None,
-        });
-    }
-    let found = || SYSTEM_ROOTS.iter().map(PathBuf::from).find(|path| path.exists());
-    Ok(match config.sslrootcert() {
-        RootCertificates::File(path) => Some(path.clone()),
-        RootCertificates::Rds => {
-            // Anybody gets a certificate of the system's authorities; what tells then is the name.
-            let more = if config.sslmode() == TlsMode::VerifyFull { found() } else { None };
-            cluster.root_certificates_file(more.as_deref())?
-        }
-        _ => Some(found().unwrap_or_else(|| "system".into())),
-    })
 }

@@ -18,7 +18,7 @@ type Lookup = <Pg as TypeMetadata>::MetadataLookup;
 /// connection breaks: a new writer may never have seen the type that is remembered.
 impl GetPgMetadataCache for AuroraConnection<PgConnection> {
     fn get_metadata_cache(&mut self) -> &mut PgMetadataCache {
-        &mut self.types
+        &mut self.memory
     }
 }
 
