@@ -9,9 +9,10 @@ use crate::step::{Step, StepError};
 ///
 /// The test kit, which uses them, has the same list. It is repeated here so that this program
 /// builds within seconds; a test compares the two.
-const NEEDS: [Need; 4] = [
+const NEEDS: [Need; 5] = [
     ("postgresql", &["/usr/lib/postgresql/*/bin/postgres", "/usr/lib/postgresql/*/bin/pgbench"]),
     ("libpq-dev", &["/usr/include/postgresql/libpq-fe.h"]),
+    ("default-libmysqlclient-dev", &["/usr/include/mariadb/mysql.h"]),
     ("util-linux", &["/usr/bin/setpriv", "/usr/bin/ipcrm"]),
     // The bare server: `mariadb-server` would start a service.
     ("mariadb-server-core", &["/usr/sbin/mariadbd", "/usr/share/mysql/mysql_system_tables.sql"]),

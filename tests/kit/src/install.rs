@@ -14,17 +14,19 @@ const OLDEST: u32 = 13;
 
 /// The Debian packages and, for each, the files that prove it is there. `pgbench` comes with the
 /// servers since Debian merged the contributed programs into `postgresql-<version>`.
-const NEEDS: [(&str, &[&str]); 4] = [
+const NEEDS: [(&str, &[&str]); 5] = [
     ("postgresql", &["/usr/lib/postgresql/*/bin/postgres", "/usr/lib/postgresql/*/bin/pgbench"]),
     ("libpq-dev", &["/usr/include/postgresql/libpq-fe.h"]),
+    ("default-libmysqlclient-dev", &["/usr/include/mariadb/mysql.h"]),
     ("util-linux", &["/usr/bin/setpriv", "/usr/bin/ipcrm"]),
     crate::mariadb::NEED,
 ];
 
-/// The Debian packages a test run needs: the servers with `pgbench`, libpq, `setpriv`, MariaDB.
+/// The Debian packages a test run needs: the servers with `pgbench`, libpq, the client
+/// library of MySQL, `setpriv`, MariaDB.
 #[must_use]
 pub fn packages() -> &'static [&'static str] {
-    const { &[NEEDS[0].0, NEEDS[1].0, NEEDS[2].0, NEEDS[3].0] }
+    const { &[NEEDS[0].0, NEEDS[1].0, NEEDS[2].0, NEEDS[3].0, NEEDS[4].0] }
 }
 
 /// Those of [`packages`] whose files are not on this machine.
