@@ -30,6 +30,11 @@ pub trait Door: Send + Sync {
 
     /// Takes the last migration back.
     async fn revert(&self) -> Answer<()>;
+
+    /// How many statements on the writer [`Session::add`] takes.
+    fn adds(&self) -> u64 {
+        1
+    }
 }
 
 /// A session, or a transaction of one.

@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aurora_diesel::Outcome;
 use diesel::prelude::*;
-use test_kit::PgCluster;
 
 use crate::Sessions;
+use crate::servers::Servers;
 
 diesel::table! {
     /// Without a unique index: a write that is applied twice shows.
@@ -103,11 +103,16 @@ impl Ledger {
     /// Compares with what the writer holds: acknowledged writes are there once, those that were
     /// reported as not applied are absent, the unknown ones are there at most once.
     #[track_caller]
-    pub fn verify(&self, kit: &PgCluster) {
-        let mut writer = kit.superuser(kit.writer()).unwrap();
+    pub fn verify<K: Servers>(&self, kit: &K) {
+        self.verify_rows(kit.numbers(kit.writer(), "SELECT id FROM ledger"));
+    }
+
+    /// The same with the rows of a writer.
+    #[track_caller]
+    pub fn verify_rows(&self, rows: impl IntoIterator<Item = i64>) {
         let mut stored: HashMap<i64, usize> = HashMap::new();
-        for row in writer.query("SELECT id FROM ledger", &[]).unwrap() {
-            *stored.entry(row.get(0)).or_default() += 1;
+        for id in rows {
+            *stored.entry(id).or_default() += 1;
         }
         for entry in self.entries().iter() {
             let times = stored.remove(&entry.id).unwrap_or(0);

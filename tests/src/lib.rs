@@ -9,6 +9,7 @@ pub mod doors;
 pub mod ledger;
 pub mod load;
 pub mod scene;
+pub mod servers;
 pub mod stand;
 pub mod trial;
 

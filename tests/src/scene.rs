@@ -5,8 +5,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::LIMIT;
+use crate::servers::Servers;
 use crate::stand::{Stand, caught_up, connect};
-use crate::{ITEMS, LIMIT};
 use aurora_core::Cluster;
 use futures_util::future::BoxFuture;
 use test_kit::PgCluster;
@@ -18,33 +19,35 @@ use crate::door::{Answer, Door, Guest, Open, Session, Work};
 const SESSIONS: usize = 8;
 
 /// Servers, the library and a pool of eight sessions.
-pub struct Scene {
+pub struct Scene<K: Servers = PgCluster> {
     open: Open,
     /// `Some` until it is dropped, where blocking is no harm.
-    stand: Option<Stand<Arc<dyn Door>>>,
+    stand: Option<Stand<Arc<dyn Door>, K>>,
+    /// The sessions that were there before the pool was, on each instance.
+    monitors: Vec<Vec<i64>>,
 }
 
-impl fmt::Debug for Scene {
+impl<K: Servers> fmt::Debug for Scene<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scene").field("servers", &self.kit).finish_non_exhaustive()
     }
 }
 
-impl Deref for Scene {
-    type Target = Stand<Arc<dyn Door>>;
+impl<K: Servers> Deref for Scene<K> {
+    type Target = Stand<Arc<dyn Door>, K>;
 
     fn deref(&self) -> &Self::Target {
         self.stand.as_ref().unwrap()
     }
 }
 
-impl Drop for Scene {
+impl<K: Servers> Drop for Scene<K> {
     fn drop(&mut self) {
         block_in_place(|| drop(self.stand.take()));
     }
 }
 
-impl Scene {
+impl Scene<PgCluster> {
     /// So many servers with asynchronous replication, and the items `a`, `b` and `c`.
     pub async fn new(open: Open, instances: usize) -> Self {
         let servers = PgCluster::builder().instances(instances).synchronous(false);
@@ -67,18 +70,36 @@ impl Scene {
         servers: test_kit::Builder,
         connect: impl FnOnce(&PgCluster) -> Cluster,
     ) -> Self {
-        let (kit, cluster) = block_in_place(|| {
-            let kit = servers.start().unwrap();
-            let mut writer = kit.client(0).unwrap();
-            writer.batch_execute(ITEMS).unwrap();
-            let items = "INSERT INTO items (name) VALUES ('a'), ('b'), ('c')";
-            writer.batch_execute(items).unwrap();
+        let kit = block_in_place(|| servers.start().unwrap());
+        Self::of(open, kit, connect).await
+    }
+
+    /// The ports that a superuser asks of an instance past the library.
+    pub fn ports(&self, index: usize, sql: &str) -> Vec<u16> {
+        let rows = self.kit(|kit| kit.superuser(index).unwrap().query(sql, &[]).unwrap());
+        rows.iter().map(|row| row.get::<_, i32>(0).try_into().unwrap()).collect()
+    }
+}
+
+impl<K: Servers> Scene<K> {
+    /// So many servers, whose acknowledged writes survive one of them if `synchronous`, connected to
+    /// with these options of the URL; the items `a`, `b` and `c`.
+    pub async fn started(open: Open, instances: usize, synchronous: bool, options: &str) -> Self {
+        let kit = block_in_place(|| K::started(instances, synchronous));
+        Self::of(open, kit, |kit| connect(kit, options)).await
+    }
+
+    async fn of(open: Open, kit: K, connect: impl FnOnce(&K) -> Cluster) -> Self {
+        let (cluster, monitors) = block_in_place(|| {
+            kit.run(0, K::TEXTS.items);
+            kit.run(0, "INSERT INTO items (name) VALUES ('a'), ('b'), ('c')");
             caught_up(&kit);
             let cluster = connect(&kit);
-            (kit, cluster)
+            let monitors = (0..kit.count()).map(|index| kit.sessions(index)).collect();
+            (cluster, monitors)
         });
         let pool = open(cluster.clone(), SESSIONS).await;
-        Self { open, stand: Some(Stand { pool, cluster, kit }) }
+        Self { open, stand: Some(Stand { pool, cluster, kit }), monitors }
     }
 
     /// Another pool, of so many sessions, on the same cluster.
@@ -87,7 +108,7 @@ impl Scene {
     }
 
     /// Has the kit do something, where blocking is no harm.
-    pub fn kit<R>(&self, work: impl FnOnce(&PgCluster) -> R) -> R {
+    pub fn kit<R>(&self, work: impl FnOnce(&K) -> R) -> R {
         block_in_place(|| work(&self.kit))
     }
 
@@ -99,20 +120,14 @@ impl Scene {
     /// Runs SQL on the writer as a superuser, and waits until every reader shows it.
     pub fn prepare_as_superuser(&self, sql: &str) {
         self.kit(|kit| {
-            kit.superuser(kit.writer()).unwrap().batch_execute(sql).unwrap();
+            kit.run_as_superuser(kit.writer(), sql);
             caught_up(kit);
         });
     }
 
     /// One number that a superuser asks of an instance past the library.
     pub fn ask(&self, index: usize, sql: &str) -> i64 {
-        self.kit(|kit| kit.superuser(index).unwrap().query_one(sql, &[]).unwrap().get(0))
-    }
-
-    /// The ports that a superuser asks of an instance past the library.
-    pub fn ports(&self, index: usize, sql: &str) -> Vec<u16> {
-        let rows = self.kit(|kit| kit.superuser(index).unwrap().query(sql, &[]).unwrap());
-        rows.iter().map(|row| row.get::<_, i32>(0).try_into().unwrap()).collect()
+        self.kit(|kit| kit.numbers(index, sql)[0])
     }
 
     /// How many items of that name the writer has.
@@ -122,10 +137,14 @@ impl Scene {
     }
 
     /// Ends the server's side of all connections of the library's but the monitor's.
-    pub fn terminate(&self, index: usize) -> i64 {
-        let sql = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity \
-                   WHERE application_name = 'aurora'";
-        self.ask(index, sql)
+    pub fn terminate(&self, index: usize) -> usize {
+        self.kit(|kit| {
+            let mut sessions = kit.sessions(index);
+            let of_monitors = self.monitors.get(index).map_or(&[][..], Vec::as_slice);
+            sessions.retain(|session| !of_monitors.contains(session));
+            sessions.iter().for_each(|session| kit.end(index, *session));
+            sessions.len()
+        })
     }
 
     /// A session out of the pool.
@@ -156,16 +175,16 @@ impl Scene {
             self.cluster.status().instances.iter().all(|instance| instance.in_flight == 0)
         })
         .await;
-        let open = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'aurora' \
-                    AND (xact_start IS NOT NULL OR state LIKE '%transaction%')";
         let instances = [vec![self.kit.writer()], self.kit.readers()].concat();
         for index in instances {
+            let open = K::TEXTS.in_transaction;
             eventually("nobody is in a transaction", async || self.ask(index, open) == 0).await;
         }
-        let lock = "SET lock_timeout = '5s'; BEGIN; LOCK TABLE items; COMMIT";
-        self.kit(|kit| kit.superuser(kit.writer()).unwrap().batch_execute(lock).unwrap());
+        self.kit(|kit| kit.run_as_superuser(kit.writer(), K::TEXTS.lock_items));
     }
+}
 
+impl Scene<PgCluster> {
     /// The servers know no connection that the library does not count, and one of its monitor's
     /// each. What it counts and they do not are idle connections that were ended unseen: one for
     /// each session of the pool at the most.
@@ -200,7 +219,9 @@ impl Scene {
         };
         [vec![self.kit.writer()], self.kit.readers()].concat().into_iter().flat_map(tell).collect()
     }
+}
 
+impl<K: Servers> Scene<K> {
     /// The pool hands out sessions that work, at least as many as it has.
     pub async fn assert_usable(&self) {
         let before = self.stored("usable");

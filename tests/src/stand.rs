@@ -4,17 +4,18 @@ use aurora_core::{Cluster, Config, Health, Instance, InstanceId};
 use diesel::r2d2::Pool;
 use test_kit::PgCluster;
 
+use crate::servers::Servers;
 use crate::{LIMIT, Manager, Pooled, Sessions, eventually};
 
 /// Servers, the library and a pool; dropped in the reverse order.
 #[derive(Debug)]
-pub struct Stand<P = Sessions> {
+pub struct Stand<P = Sessions, K = PgCluster> {
     /// The pool, of eight sessions unless said otherwise.
     pub pool: P,
     /// The library.
     pub cluster: Cluster,
     /// The servers.
-    pub kit: PgCluster,
+    pub kit: K,
 }
 
 impl Stand {
@@ -40,10 +41,10 @@ impl Stand {
     }
 }
 
-impl<P> Stand<P> {
+impl<P, K: Servers> Stand<P, K> {
     /// Runs SQL on the writer past the library, and waits until every reader shows it.
     pub fn seed(&self, sql: &str) {
-        self.kit.client(self.kit.writer()).unwrap().batch_execute(sql).unwrap();
+        self.kit.run(self.kit.writer(), sql);
         caught_up(&self.kit);
     }
 
@@ -111,11 +112,11 @@ impl<P> Stand<P> {
 
 /// Connects the library to all instances of the kit, and waits until all are online.
 #[must_use]
-pub fn connect(kit: &PgCluster, options: &str) -> Cluster {
+pub fn connect<K: Servers>(kit: &K, options: &str) -> Cluster {
     let cluster = connect_url(&format!("{}?{options}", kit.url())).unwrap();
     eventually("all instances are online", || {
         let topology = cluster.topology();
-        topology.writer().is_some() && topology.readers().len() + 1 == kit.len()
+        topology.writer().is_some() && topology.readers().len() + 1 == kit.count()
     });
     cluster
 }
@@ -133,15 +134,6 @@ pub fn pool(manager: &Manager, size: u32) -> Sessions {
 
 /// Waits until every reader that runs has replayed all that the writer has written.
 #[track_caller]
-pub fn caught_up(kit: &PgCluster) {
-    let mut writer = kit.superuser(kit.writer()).unwrap();
-    let row = writer.query_one("SELECT pg_current_wal_lsn()::text", &[]).unwrap();
-    let written: String = row.get(0);
-    for reader in kit.readers() {
-        let mut client = kit.superuser(reader).unwrap();
-        let question = format!("SELECT coalesce(pg_last_wal_replay_lsn() >= '{written}', false)");
-        eventually("the reader catches up", || {
-            client.query_one(question.as_str(), &[]).unwrap().get::<_, bool>(0)
-        });
-    }
+pub fn caught_up<K: Servers>(kit: &K) {
+    kit.catch_up();
 }

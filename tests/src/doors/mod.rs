@@ -5,6 +5,7 @@ pub mod bb8;
 pub mod deadpool;
 pub mod diesel_r2d2;
 pub mod mobc;
+pub mod mysql_r2d2;
 pub mod seaorm;
 
 use std::time::Duration;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aurora_core::Outcome;
 use aurora_tests::ledger::{LEDGER, Ledger};
+use aurora_tests::servers::Servers;
 use test_kit::polled;
 use tokio::task::block_in_place;
 
@@ -61,8 +62,8 @@ async fn one(door: &dyn Door, ledger: &Ledger, kind: Kind, polls: usize) -> bool
 /// Every kind of operation, dropped after the first poll, the second, … until it ends in spite of
 /// that: with connections that are there, and with those it has to open; then one that is dropped
 /// in its COMMIT.
-pub(crate) async fn anywhere(open: Open) {
-    let scene = Scene::safe(open, 2, "").await;
+pub(crate) async fn anywhere<K: Servers>(open: Open) {
+    let scene = Scene::<K>::started(open, 2, true, "").await;
     scene.prepare(LEDGER);
     let door = scene.open(2).await;
     let ledger = Ledger::default();
@@ -96,24 +97,29 @@ async fn whole(door: &dyn Door, ledger: &Ledger) {
     }
 }
 
-async fn in_the_commit(scene: &Scene, door: &dyn Door) {
-    scene.prepare(
-        "CREATE TABLE slow (id int); \
-         CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS \
-             $$ BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NULL; END $$; \
-         CREATE CONSTRAINT TRIGGER slow_commit AFTER INSERT ON slow \
-             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION dawdle()",
-    );
-    let mut gate = scene.kit(|kit| kit.superuser(0)).unwrap();
-    block_in_place(|| gate.batch_execute("SELECT pg_advisory_lock(7)")).unwrap();
+async fn in_the_commit<K: Servers>(scene: &Scene<K>, door: &dyn Door) {
+    scene.prepare(K::TEXTS.slow_table);
     let mut session = door.session().await.unwrap();
-    let work = inside(|t| Box::pin(t.execute("INSERT INTO slow VALUES (1)")));
-    let committing = session.transaction(Access::Write, work);
-    let under_way = "SELECT count(*) FROM pg_stat_activity \
-                     WHERE wait_event_type = 'Lock' AND query ILIKE 'commit%'";
+    let (written, is_written) = tokio::sync::oneshot::channel();
+    let (go, may_go) = tokio::sync::oneshot::channel::<()>();
+    let work = inside(|transaction| {
+        Box::pin(async move {
+            transaction.execute("INSERT INTO slow VALUES (1)").await?;
+            written.send(()).unwrap();
+            may_go.await.unwrap();
+            Ok(())
+        })
+    });
+    let under_way = K::TEXTS.committing;
+    let mut gate = None;
     tokio::select! {
-        ended = committing => panic!("it was to be dropped: {ended:?}"),
-        () = eventually("the commit is under way", async || scene.ask(0, under_way) == 1) => {}
+        ended = session.transaction(Access::Write, work) => panic!("it was to be dropped: {ended:?}"),
+        () = async {
+            is_written.await.unwrap();
+            gate = Some(scene.kit(|kit| kit.block_commits()));
+            go.send(()).unwrap();
+            eventually("the commit is under way", async || scene.ask(0, under_way) == 1).await;
+        } => {}
     }
     drop(session);
     block_in_place(|| drop(gate));
@@ -123,13 +129,13 @@ async fn in_the_commit(scene: &Scene, door: &dyn Door) {
 
 /// The transaction around a statement that was dropped cannot be committed, and a session goes on
 /// after a transaction that was.
-pub(crate) async fn in_a_transaction(open: Open) {
-    let scene = Scene::new(open, 2).await;
+pub(crate) async fn in_a_transaction<K: Servers>(open: Open) {
+    let scene = Scene::<K>::started(open, 2, false, "").await;
     let mut session = scene.guest().await;
     let around = inside(|transaction| {
         Box::pin(async move {
             transaction.add("gone").await?;
-            let slow = transaction.execute("SELECT pg_sleep(9)");
+            let slow = transaction.execute(K::TEXTS.sleep);
             assert!(polled(1, slow).await.is_none());
             let failure = transaction.add("stray").await.unwrap_err();
             assert_eq!(failure.outcome, Outcome::NotApplied, "{failure}");
@@ -166,8 +172,8 @@ async fn keep(transaction: &mut dyn Session) -> Answer<()> {
 }
 
 /// Tasks that drop most of what they begin, while the writer is killed.
-pub(crate) async fn in_a_failover(open: Open) {
-    let scene = Scene::safe(open, 2, "").await;
+pub(crate) async fn in_a_failover<K: Servers>(open: Open) {
+    let scene = Scene::<K>::started(open, 2, true, "").await;
     scene.prepare(LEDGER);
     let (door, ledger) = (scene.open(4).await, Arc::new(Ledger::default()));
     let mut tasks = tokio::task::JoinSet::new();

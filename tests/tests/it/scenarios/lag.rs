@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use aurora_core::sql::Target;
 use aurora_core::{Freshness, Outcome, Retry};
-use test_kit::PgCluster;
 use tokio::task::block_in_place;
+
+use aurora_tests::servers::Servers;
 
 use super::door::{Access, Guest, Open};
 use super::scene::{Scene, eventually, inside};
 
 /// One reader, measured often.
-async fn scene(open: Open) -> Scene {
-    let servers = PgCluster::builder().instances(2).synchronous(false);
-    Scene::with(open, servers, "probe_interval=50ms").await
+async fn scene<K: Servers>(open: Open) -> Scene<K> {
+    Scene::started(open, 2, false, "probe_interval=50ms").await
 }
 
 async fn shows(session: &mut Guest, name: &str) -> bool {
@@ -22,8 +22,8 @@ async fn shows(session: &mut Guest, name: &str) -> bool {
 
 /// A session reads what it wrote however far behind the readers are, and only from then on
 /// elsewhere when they have caught up.
-pub(crate) async fn own_writes(open: Open) {
-    let scene = scene(open).await;
+pub(crate) async fn own_writes<K: Servers>(open: Open) {
+    let scene = scene::<K>(open).await;
     scene.kit(|kit| kit.pause_replay(1)).unwrap();
     let mut session = scene.guest().await;
     for round in 0..20 {
@@ -55,7 +55,7 @@ pub(crate) async fn own_writes(open: Open) {
 }
 
 /// What a session asks for instead of its own writes.
-async fn promises(scene: &Scene, session: &mut Guest) {
+async fn promises<K: Servers>(scene: &Scene<K>, session: &mut Guest) {
     let forms = [
         (Freshness::Eventual, [0, 1]),
         (Freshness::Strong, [1, 0]),
@@ -70,8 +70,8 @@ async fn promises(scene: &Scene, session: &mut Guest) {
 }
 
 /// A token carries what a session wrote to another one, and is refused where that may be gone.
-pub(crate) async fn tokens(open: Open) {
-    let scene = scene(open).await;
+pub(crate) async fn tokens<K: Servers>(open: Open) {
+    let scene = scene::<K>(open).await;
     let mut writes = scene.guest().await;
     writes.add("early").await.unwrap();
     let early = writes.token().await.unwrap();
@@ -108,8 +108,8 @@ pub(crate) async fn tokens(open: Open) {
 }
 
 /// Migrations run on the writer, once, and see what is applied already.
-pub(crate) async fn migrations(open: Open) {
-    let scene = scene(open).await;
+pub(crate) async fn migrations<K: Servers>(open: Open) {
+    let scene = scene::<K>(open).await;
     scene.kit(|kit| kit.pause_replay(1)).unwrap();
     let migrate = async |expected: usize| {
         let [_, reader] =
@@ -125,7 +125,7 @@ pub(crate) async fn migrations(open: Open) {
     assert_eq!(scene.ask(0, "SELECT count(*) FROM baskets WHERE owner = 'Ada'"), 1);
     // What they left can be used at once.
     let mut session = scene.guest().await;
-    session.execute("INSERT INTO baskets VALUES (2, 'Bob')").await.unwrap();
+    session.execute("INSERT INTO baskets (id, owner) VALUES (2, 'Bob')").await.unwrap();
     assert_eq!(session.number("SELECT count(*) FROM baskets").await.unwrap(), 2);
     scene.assert_clean().await;
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aurora_tests::ledger::{LEDGER, Ledger};
+use aurora_tests::servers::Servers;
 use tokio::task::{JoinSet, block_in_place};
 
 use super::door::{Door, Failure, Kind};
@@ -35,12 +36,12 @@ impl Drop for Load {
 
 impl Load {
     /// Writes and reads through the scene's own pool.
-    pub(crate) async fn start(scene: &Scene) -> Self {
+    pub(crate) async fn start<K: Servers>(scene: &Scene<K>) -> Self {
         Self::through(scene, &[Arc::clone(&scene.pool)]).await
     }
 
     /// Writes and reads through several pools at once.
-    pub(crate) async fn through(scene: &Scene, doors: &[Arc<dyn Door>]) -> Self {
+    pub(crate) async fn through<K: Servers>(scene: &Scene<K>, doors: &[Arc<dyn Door>]) -> Self {
         scene.prepare(LEDGER);
         let mut load =
             Self { ledger: Arc::default(), reads: Arc::default(), tasks: JoinSet::new() };
@@ -78,7 +79,7 @@ impl Load {
 
     /// Ends the tasks: no read may have failed, no task may have seen more than so many errors, no
     /// write may have been refused, and the ledger has to be right.
-    pub(crate) async fn verify(mut self, scene: &Scene, most: usize) {
+    pub(crate) async fn verify<K: Servers>(mut self, scene: &Scene<K>, most: usize) {
         self.ledger.stop();
         while let Some(task) = self.tasks.join_next().await {
             task.unwrap();

@@ -1,16 +1,17 @@
 //! Transactions that lose their connection.
 
-use std::sync::Arc;
-
 use aurora_core::{Outcome, Retry};
+
+use aurora_tests::servers::Servers;
+use tokio::task::block_in_place;
 
 use super::door::{Access, Guest, Kind, Open};
 use super::scene::{Scene, eventually, inside};
 
 /// A transaction whose connection is lost leaves nothing half done, and its errors say what it
 /// came to.
-pub(crate) async fn transactions(open: Open) {
-    let scene = Scene::safe(open, 2, "").await;
+pub(crate) async fn transactions<K: Servers>(open: Open) {
+    let scene = Scene::<K>::started(open, 2, true, "").await;
     terminated_in_the_middle(&scene).await;
     terminated_in_a_read_only_one(&scene).await;
     terminated_before_the_commit(&scene).await;
@@ -21,7 +22,7 @@ pub(crate) async fn transactions(open: Open) {
     scene.assert_clean().await;
 }
 
-async fn terminated_in_the_middle(scene: &Scene) {
+async fn terminated_in_the_middle<K: Servers>(scene: &Scene<K>) {
     let mut session = scene.guest().await;
     let work = inside(|transaction| {
         Box::pin(async move {
@@ -46,7 +47,7 @@ async fn terminated_in_the_middle(scene: &Scene) {
     assert_eq!((scene.stored("half"), scene.stored("whole")), (0, 1));
 }
 
-async fn terminated_in_a_read_only_one(scene: &Scene) {
+async fn terminated_in_a_read_only_one<K: Servers>(scene: &Scene<K>) {
     let mut session = scene.guest().await;
     for lose in [true, false] {
         let work = inside(|transaction| {
@@ -65,7 +66,7 @@ async fn terminated_in_a_read_only_one(scene: &Scene) {
 }
 
 /// Nobody can tell whether the COMMIT was sent, but it may only be called unknown or not applied.
-async fn terminated_before_the_commit(scene: &Scene) {
+async fn terminated_before_the_commit<K: Servers>(scene: &Scene<K>) {
     let mut session = scene.guest().await;
     let work = inside(|transaction| {
         Box::pin(async move {
@@ -83,26 +84,32 @@ async fn terminated_before_the_commit(scene: &Scene) {
     session.add("after the loss").await.unwrap();
 }
 
-async fn cut_off_in_the_commit(scene: &Scene) {
-    scene.prepare(
-        "CREATE TABLE slow (id int); \
-         CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS \
-             $$ BEGIN PERFORM pg_sleep(60); RETURN NULL; END $$; \
-         CREATE CONSTRAINT TRIGGER slow_commit AFTER INSERT ON slow \
-             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION dawdle()",
-    );
-    let door = Arc::clone(&scene.pool);
+async fn cut_off_in_the_commit<K: Servers>(scene: &Scene<K>) {
+    scene.prepare(K::TEXTS.slow_table);
+    let mut session: Guest = scene.guest().await;
+    let (written, is_written) = tokio::sync::oneshot::channel();
+    let (go, may_go) = tokio::sync::oneshot::channel::<()>();
     let committing = tokio::spawn(async move {
-        let mut session: Guest = door.session().await.unwrap();
-        let work = inside(|t| Box::pin(t.execute("INSERT INTO slow VALUES (1)")));
+        let work = inside(|transaction| {
+            Box::pin(async move {
+                transaction.execute("INSERT INTO slow VALUES (1)").await?;
+                written.send(()).unwrap();
+                may_go.await.unwrap();
+                Ok(())
+            })
+        });
         let failure = session.transaction(Access::Write, work).await.unwrap_err();
-        (failure, session.add("after the commit").await)
+        (failure, session)
     });
-    let under_way = "SELECT count(*) FROM pg_stat_activity \
-                     WHERE wait_event = 'PgSleep' AND query ILIKE 'commit%'";
+    is_written.await.unwrap();
+    let gate = scene.kit(|kit| kit.block_commits());
+    go.send(()).unwrap();
+    let under_way = K::TEXTS.committing;
     eventually("the commit is under way", async || scene.ask(0, under_way) == 1).await;
     assert!(scene.terminate(0) > 0);
-    let (failure, after) = committing.await.unwrap();
+    let (failure, mut session) = committing.await.unwrap();
+    block_in_place(|| drop(gate));
+    let after = session.add("after the commit").await;
     assert_eq!((failure.kind, failure.outcome), (Kind::Lost, Outcome::Unknown), "{failure}");
     assert_eq!(failure.retry, Retry::IfIdempotent, "{failure}");
     assert_eq!(failure.instance.as_deref(), Some(scene.kit.name(0).as_str()));
@@ -111,7 +118,7 @@ async fn cut_off_in_the_commit(scene: &Scene) {
 }
 
 /// Noticed in a savepoint; the same session runs all of it again without any help.
-async fn killed_before_the_commit(scene: &Scene) {
+async fn killed_before_the_commit<K: Servers>(scene: &Scene<K>) {
     let mut session = scene.guest().await;
     for kill in [true, false] {
         let work = inside(|transaction| {

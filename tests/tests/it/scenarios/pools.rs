@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use aurora_core::Outcome;
-use test_kit::PgCluster;
+
+use aurora_tests::servers::Servers;
 
 use super::door::{Access, Guest, Kind, Open};
 use super::scene::{Scene, eventually, inside};
 
 /// The pool of a cluster that is a writer only.
-pub(crate) async fn bounded_and_clean(open: Open) {
-    let servers = PgCluster::builder().instances(1);
-    let scene = Scene::with(open, servers, "failover_timeout=2s").await;
+pub(crate) async fn bounded_and_clean<K: Servers>(open: Open) {
+    let scene = Scene::<K>::started(open, 1, true, "failover_timeout=2s").await;
     let [read] = scene.ran(async { drop(scene.guest().await.names().await.unwrap()) }).await;
     assert_eq!(read, 1, "the writer reads");
     assert!(scene.cluster.status().reads_without_reader > 0);
@@ -23,7 +23,7 @@ pub(crate) async fn bounded_and_clean(open: Open) {
 }
 
 /// Two at a time: the third waits until it is its turn, or is told that it never was.
-async fn exhausted(scene: &Scene) {
+async fn exhausted<K: Servers>(scene: &Scene<K>) {
     let door = scene.open(2).await;
     let before = scene.connections();
     let mut held = Vec::new();
@@ -56,39 +56,29 @@ async fn exhausted(scene: &Scene) {
 }
 
 /// What a session leaves behind ends with it.
-async fn state_stays_with_its_session(scene: &Scene) {
-    let leaks = [
-        "SET work_mem = '77MB'",
-        "LISTEN news",
-        "CREATE TEMPORARY TABLE scratch (id int)",
-        "SELECT pg_advisory_lock(42)",
-        "PREPARE plan AS SELECT 1",
-        "DECLARE c CURSOR WITH HOLD FOR SELECT * FROM items",
-        "BEGIN; UPDATE items SET name = 'leaked'",
-        "BEGIN",
-    ];
-    for leak in leaks {
-        let pid = leave(scene.guest().await, leak).await;
-        let alive = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}");
+async fn state_stays_with_its_session<K: Servers>(scene: &Scene<K>) {
+    for leak in K::TEXTS.leaks {
+        let pid = leave(scene.guest().await, leak, K::TEXTS.session).await;
+        let alive = format!("{}{pid}", K::TEXTS.alive);
         eventually("its connection is closed", async || scene.ask(0, &alive) == 0).await;
     }
     let mut session = scene.guest().await;
-    assert_ne!(session.text("SHOW work_mem").await.unwrap(), "77MB");
+    let (setting, left) = K::TEXTS.setting;
+    assert_ne!(session.text(setting).await.unwrap(), left);
     session.execute("SELECT * FROM scratch").await.unwrap_err();
-    session.execute("SELECT 1 / (SELECT pg_try_advisory_lock(42))::int").await.unwrap();
+    assert_eq!(session.number(K::TEXTS.lock).await.unwrap(), 1);
     assert_eq!(scene.stored("leaked"), 0);
 }
 
-/// Leaves something in the session, which stays where it is; the server's process.
-async fn leave(mut session: Guest, leak: &str) -> i64 {
-    const PID: &str = "SELECT pg_backend_pid()::bigint";
+/// Leaves something in the session, which stays where it is; the server's number of it.
+async fn leave(mut session: Guest, leak: &str, number: &str) -> i64 {
     session.execute(leak).await.unwrap();
-    let pid = session.number(PID).await.unwrap();
-    assert_eq!(session.number(PID).await.unwrap(), pid, "{leak}");
+    let pid = session.number(number).await.unwrap();
+    assert_eq!(session.number(number).await.unwrap(), pid, "{leak}");
     pid
 }
 
-async fn connections_are_used_again(scene: &Scene) {
+async fn connections_are_used_again<K: Servers>(scene: &Scene<K>) {
     scene.assert_usable().await;
     scene.assert_clean().await;
     let (open, opened) = (scene.connections(), scene.connects());

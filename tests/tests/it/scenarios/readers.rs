@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use aurora_core::Health;
-use test_kit::PgCluster;
 use tokio::task::block_in_place;
+
+use aurora_tests::servers::Servers;
 
 use super::door::Open;
 use super::load::Load;
@@ -12,9 +13,8 @@ use super::scene::{Scene, eventually};
 
 /// No read fails, whichever readers go; the writer reads when there is none; those that come are
 /// used.
-pub(crate) async fn come_and_go(open: Open) {
-    let servers = PgCluster::builder().instances(3);
-    let scene = Scene::with(open, servers, "probe_interval=200ms").await;
+pub(crate) async fn come_and_go<K: Servers>(open: Open) {
+    let scene = Scene::<K>::started(open, 3, true, "probe_interval=200ms").await;
     let load = Load::start(&scene).await;
     a_read_in_flight_is_run_again(&scene, 1).await;
     block_in_place(|| scene.await_health(1, Health::Lost));
@@ -40,14 +40,14 @@ pub(crate) async fn come_and_go(open: Open) {
 }
 
 /// Whether the instance serves some of the load's reads.
-async fn reads(scene: &Scene, load: &Load, index: usize) -> bool {
+async fn reads<K: Servers>(scene: &Scene<K>, load: &Load, index: usize) -> bool {
     let before = scene.instance(index).stats().queries();
     load.reads_go_on().await;
     scene.instance(index).stats().queries() > before
 }
 
 /// An instance that is taken offline gets nothing until it is brought back.
-async fn offline(scene: &Scene, load: &Load, index: usize) {
+async fn offline<K: Servers>(scene: &Scene<K>, load: &Load, index: usize) {
     let id = scene.id(index);
     scene.cluster.instance(id.clone()).take_offline().unwrap();
     // What had been routed before may begin still, but nothing after that.
@@ -58,20 +58,16 @@ async fn offline(scene: &Scene, load: &Load, index: usize) {
 }
 
 /// A read whose reader is killed under it.
-async fn a_read_in_flight_is_run_again(scene: &Scene, index: usize) {
+async fn a_read_in_flight_is_run_again<K: Servers>(scene: &Scene<K>, index: usize) {
     // On the one that is to be killed.
     let other = scene.id(3 - index);
     scene.cluster.instance(other.clone()).take_offline().unwrap();
-    let (door, (address, _)) = (Arc::clone(&scene.pool), scene.kit.address(index));
+    let door = Arc::clone(&scene.pool);
     // Slow only there.
-    let slow = format!(
-        "SELECT count(pg_sleep(CASE host(inet_server_addr()) WHEN '{address}' THEN 60 ELSE 0 END))"
-    );
+    let slow = K::TEXTS.slow.replace("{}", &scene.kit.ip(index));
     let read = tokio::spawn(async move { door.session().await?.number(&slow).await });
-    let running = "SELECT count(*) FROM pg_stat_activity \
-                   WHERE application_name = 'aurora' AND wait_event = 'PgSleep'";
-    eventually("it runs", async || scene.ask(index, running) == 1).await;
+    eventually("it runs", async || scene.ask(index, K::TEXTS.sleeping) == 1).await;
     scene.cluster.instance(other).bring_online().unwrap();
     scene.kit(|kit| kit.kill(index)).unwrap();
-    assert_eq!(read.await.unwrap().unwrap(), 1);
+    assert_eq!(read.await.unwrap().unwrap(), K::TEXTS.slept);
 }

@@ -3,14 +3,16 @@
 use aurora_core::sql::Target;
 use aurora_core::{Freshness, Outcome};
 
+use aurora_tests::servers::Servers;
+
 use super::door::{Kind, Open};
 use super::scene::{Scene, inside};
 
 const COUNT: &str = "SELECT count(*) FROM items";
 
 /// Reads go to readers and writes to the writer, on the first try, unless told otherwise.
-pub(crate) async fn every_statement(open: Open) {
-    let scene = Scene::new(open, 3).await;
+pub(crate) async fn every_statement<K: Servers>(open: Open) {
+    let scene = Scene::<K>::started(open, 3, false, "").await;
     reads_are_spread_over_the_readers(&scene).await;
     reads_of_every_form(&scene).await;
     writes_of_every_form(&scene).await;
@@ -20,10 +22,10 @@ pub(crate) async fn every_statement(open: Open) {
     scene.assert_clean().await;
 }
 
-async fn reads_are_spread_over_the_readers(scene: &Scene) {
-    let names: [String; 3] = std::array::from_fn(|index| scene.kit.address(index).0.to_string());
+async fn reads_are_spread_over_the_readers<K: Servers>(scene: &Scene<K>) {
+    let names: [String; 3] = std::array::from_fn(|index| scene.kit.ip(index));
     let mut seen = [0_u64; 3];
-    let own = "SELECT host(inet_server_addr())";
+    let own = K::TEXTS.address;
     let counted = scene
         .ran::<3>(async {
             let mut lasting = scene.guest().await;
@@ -61,7 +63,7 @@ async fn reads_are_spread_over_the_readers(scene: &Scene) {
     );
 }
 
-async fn reads_of_every_form(scene: &Scene) {
+async fn reads_of_every_form<K: Servers>(scene: &Scene<K>) {
     let [writer, one, two] = scene
         .ran(async {
             let mut session = scene.guest().await;
@@ -71,22 +73,14 @@ async fn reads_of_every_form(scene: &Scene) {
         })
         .await;
     assert_eq!((writer, one + two), (0, 2));
-    let forms = [
-        COUNT,
-        "WITH few AS (SELECT * FROM items LIMIT 2) SELECT * FROM few",
-        "EXPLAIN SELECT * FROM items",
-        "SHOW server_version",
-        "VALUES (1), (2)",
-        "/* a */ -- b\n SELECT 1",
-    ];
-    for sql in forms {
+    for sql in K::TEXTS.reads {
         let places = scene.ran(async { scene.guest().await.execute(sql).await.unwrap() }).await;
         let [writer, one, two] = places;
         assert_eq!((writer, one + two), (0, 1), "{sql}");
     }
 }
 
-async fn writes_of_every_form(scene: &Scene) {
+async fn writes_of_every_form<K: Servers>(scene: &Scene<K>) {
     let places = scene
         .ran(async {
             let id = scene.guest().await.add("x").await.unwrap();
@@ -94,32 +88,15 @@ async fn writes_of_every_form(scene: &Scene) {
             assert_eq!(scene.guest().await.remove(id).await.unwrap(), 1);
         })
         .await;
-    assert_eq!(places, [3, 0, 0]);
-    let forms = [
-        "INSERT INTO items (name) VALUES ('x')",
-        "WITH gone AS (DELETE FROM items WHERE name = 'x' RETURNING *) SELECT * FROM gone",
-        "SELECT * FROM items FOR UPDATE",
-        "SELECT * FROM items FOR KEY SHARE SKIP LOCKED",
-        "SELECT nextval('items_id_seq')",
-        "SELECT pg_advisory_xact_lock(1)",
-        "SELECT * INTO copied FROM items",
-        "CREATE INDEX ON copied (id)",
-        "EXPLAIN ANALYZE DELETE FROM copied",
-        "DO $$ BEGIN DELETE FROM copied; END $$",
-        "SELECT 1; INSERT INTO copied VALUES (1)",
-        "TRUNCATE copied",
-        "VACUUM items",
-        "COMMENT ON TABLE copied IS 'it''s'",
-        "DROP TABLE copied",
-    ];
-    for sql in forms {
+    assert_eq!(places, [2 + scene.pool.adds(), 0, 0]);
+    for sql in K::TEXTS.writes {
         let places = scene.ran(async { scene.guest().await.execute(sql).await.unwrap() }).await;
         assert_eq!(places, [1, 0, 0], "{sql}");
     }
     assert_eq!(scene.stored("x"), 0);
 }
 
-async fn hints_and_scopes(scene: &Scene) {
+async fn hints_and_scopes<K: Servers>(scene: &Scene<K>) {
     let hints = [("", 0), ("/*@writer*/", 1), ("/* @Writer */", 1), ("/*@reader*/", 0)];
     for (hint, expected) in hints {
         let sql = format!("{hint} {COUNT}");
@@ -137,7 +114,7 @@ async fn hints_and_scopes(scene: &Scene) {
     let writing = inside(|session| {
         Box::pin(async move { session.add("from a scope of reads").await.map(drop) })
     });
-    let failing = inside(|session| Box::pin(session.execute("SELECT 1 / 0")));
+    let failing = inside(|session| Box::pin(session.execute(K::TEXTS.failing)));
     let [writer, one, two] = scene
         .ran(async {
             let mut session = scene.guest().await;
@@ -148,15 +125,12 @@ async fn hints_and_scopes(scene: &Scene) {
             session.forced(Target::Reader, writing).await.unwrap();
         })
         .await;
-    assert_eq!((writer, one + two), (3, 3));
+    assert_eq!((writer, one + two), (2 + scene.pool.adds(), 3));
     assert_eq!(scene.stored("from a scope of reads"), 1);
 }
 
-async fn a_read_that_writes_is_refused_once(scene: &Scene) {
-    scene.prepare(
-        "CREATE FUNCTION add_item() RETURNS bigint LANGUAGE sql AS \
-         $$ INSERT INTO items (name) VALUES ('by function') RETURNING id $$",
-    );
+async fn a_read_that_writes_is_refused_once<K: Servers>(scene: &Scene<K>) {
+    scene.prepare(K::TEXTS.function);
     let call = "SELECT add_item()";
     let errors = || scene.cluster.status().instances.iter().map(|i| i.errors).sum::<u64>();
     let before = errors();
@@ -173,8 +147,8 @@ async fn a_read_that_writes_is_refused_once(scene: &Scene) {
     assert_eq!(scene.stored("by function"), 3, "each call wrote once");
 }
 
-async fn errors_of_statements_are_the_orm_s(scene: &Scene) {
-    scene.prepare("CREATE UNIQUE INDEX one_d ON items (name) WHERE name = 'd'");
+async fn errors_of_statements_are_the_orm_s<K: Servers>(scene: &Scene<K>) {
+    scene.prepare(K::TEXTS.one_d);
     let mut session = scene.guest().await;
     session.add("d").await.unwrap();
     let failure = session.add("d").await.unwrap_err();

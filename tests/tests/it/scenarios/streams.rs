@@ -4,6 +4,8 @@ use std::ops::ControlFlow;
 
 use aurora_core::Outcome;
 
+use aurora_tests::servers::Servers;
+
 use super::door::{Access, Kind, Open};
 use super::scene::{Scene, inside};
 
@@ -11,12 +13,9 @@ use super::scene::{Scene, inside};
 const MANY: usize = 12_003;
 
 /// Streams come from readers, whole or with one error at the end, and leave nothing behind.
-pub(crate) async fn whole_or_told(open: Open) {
-    let scene = Scene::new(open, 2).await;
-    // Compressed on the disk of the server, but not on the way.
-    scene.prepare(
-        "INSERT INTO items (name) SELECT repeat('x', 3000) FROM generate_series(1, 12000)",
-    );
+pub(crate) async fn whole_or_told<K: Servers>(open: Open) {
+    let scene = Scene::<K>::started(open, 2, false, "").await;
+    scene.prepare(K::TEXTS.fill);
     let places = scene
         .ran(async {
             let mut session = scene.guest().await;
@@ -33,7 +32,7 @@ pub(crate) async fn whole_or_told(open: Open) {
 }
 
 /// The session goes on at once, and others are not disturbed.
-async fn left_early(scene: &Scene) {
+async fn left_early<K: Servers>(scene: &Scene<K>) {
     let mut session = scene.guest().await;
     for _ in 0..5 {
         let (rows, failed) = session.stream(&mut |_| ControlFlow::Break(())).await;
@@ -45,7 +44,7 @@ async fn left_early(scene: &Scene) {
 }
 
 /// It sees the transaction's own rows; one that is left early does not harm the transaction.
-async fn in_a_transaction(scene: &Scene) {
+async fn in_a_transaction<K: Servers>(scene: &Scene<K>) {
     let mut session = scene.guest().await;
     let work = inside(|transaction| {
         Box::pin(async move {
@@ -64,7 +63,7 @@ async fn in_a_transaction(scene: &Scene) {
 }
 
 /// After its first row a stream is not run again: it ends with one error, and no row comes twice.
-async fn cut_off(scene: &Scene) {
+async fn cut_off<K: Servers>(scene: &Scene<K>) {
     let mut session = scene.guest().await;
     let (rows, failed) = session
         .stream(&mut |row| {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aurora_core::{Health, Outcome, Retry, Role};
 use aurora_tests::ledger::{LEDGER, Ledger};
+use aurora_tests::servers::Servers;
 use tokio::task::block_in_place;
 
 use super::door::{Kind, Open};
@@ -13,8 +14,8 @@ use super::load::{Load, note};
 use super::scene::{Scene, eventually};
 
 /// Once the new writer is known no write is refused, and the old one reads.
-pub(crate) async fn switchovers(open: Open) {
-    let scene = Scene::safe(open, 3, "").await;
+pub(crate) async fn switchovers<K: Servers>(open: Open) {
+    let scene = Scene::<K>::started(open, 3, true, "").await;
     let load = Load::start(&scene).await;
     for to in [1, 2] {
         scene.kit(|kit| kit.switchover(to)).unwrap();
@@ -28,8 +29,8 @@ pub(crate) async fn switchovers(open: Open) {
 }
 
 /// A crash costs each task one honest error at most; the old writer comes back and reads.
-pub(crate) async fn killed(open: Open) {
-    let scene = Scene::safe(open, 3, "").await;
+pub(crate) async fn killed<K: Servers>(open: Open) {
+    let scene = Scene::<K>::started(open, 3, true, "").await;
     let load = Load::start(&scene).await;
     scene.kit(|kit| kit.kill_and_promote(1)).unwrap();
     block_in_place(|| scene.await_writer(1));
@@ -44,7 +45,7 @@ pub(crate) async fn killed(open: Open) {
 }
 
 /// The instance serves some of the load's reads.
-async fn reads(scene: &Scene, load: &Load, index: usize) {
+async fn reads<K: Servers>(scene: &Scene<K>, load: &Load, index: usize) {
     let before = scene.instance(index).stats().queries();
     load.reads_go_on().await;
     assert!(scene.instance(index).stats().queries() > before, "instance {index} reads");
@@ -52,8 +53,8 @@ async fn reads(scene: &Scene, load: &Load, index: usize) {
 
 /// Without a writer writes wait until their deadline, reads go on, and those that wait when there
 /// is a writer again are written.
-pub(crate) async fn missing(open: Open) {
-    let scene = Scene::safe(open, 2, "failover_timeout=1s").await;
+pub(crate) async fn missing<K: Servers>(open: Open) {
+    let scene = Scene::<K>::started(open, 2, true, "failover_timeout=1s").await;
     scene.prepare(LEDGER);
     let mut session = scene.guest().await;
     session.add("before").await.unwrap();
