@@ -9,6 +9,7 @@ mod diesel_sessions;
 mod faults;
 mod mysql_aurora;
 mod mysql_core;
+mod mysql_diesel;
 mod names;
 mod rds;
 mod scenarios;
