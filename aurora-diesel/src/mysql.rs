@@ -107,8 +107,10 @@ pub enum Inserted {
 }
 
 impl sealed::Memory for Inserted {
-    fn wrote(&mut self) {
-        *self = Self::Here;
+    fn wrote(&mut self, inserts: impl FnOnce() -> bool) {
+        if *self != Self::Elsewhere || inserts() {
+            *self = Self::Here;
+        }
     }
 
     fn left(&mut self) {

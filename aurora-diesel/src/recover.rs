@@ -45,6 +45,21 @@ impl<'a> Statement<'a> {
         Self { classification, text: Text::Rendered(render) }
     }
 
+    /// Whether it may make a number for a row, by the words in it.
+    fn may_insert(&self) -> bool {
+        let inserts = |sql: &str| {
+            sql.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| {
+                ["insert", "replace", "load", "call", "execute"]
+                    .iter()
+                    .any(|known| word.eq_ignore_ascii_case(known))
+            })
+        };
+        match self.text {
+            Text::Given(sql) => inserts(sql),
+            Text::Rendered(render) => render().is_ok_and(|sql| inserts(&sql)),
+        }
+    }
+
     fn form(&self) -> Form {
         match self.text {
             Text::Given(_) => Form::Text,
@@ -81,6 +96,9 @@ impl<C: Physical> AuroraConnection<C> {
             match self.attempt(&statement.classification, began, &mut work) {
                 Ok(result) => {
                     self.succeeded(&statement.classification, self.used_at);
+                    if statement.classification.verdict() == Verdict::Write {
+                        self.memory.wrote(|| statement.may_insert());
+                    }
                     return Ok(result);
                 }
                 Err(error) => {
@@ -119,9 +137,6 @@ impl<C: Physical> AuroraConnection<C> {
     pub(crate) fn succeeded(&mut self, classification: &Classification, now: Instant) {
         let role = self.lease.as_ref().map_or(Role::Unknown, Lease::role);
         self.session.succeeded(classification, role, now);
-        if role == Role::Writer && !classification.rerunnable() {
-            self.memory.wrote();
-        }
         self.stay_where_diesel_is(classification);
     }
 

@@ -67,8 +67,11 @@ pub enum NotOpened {
 
 /// What a session keeps from one statement to the next.
 pub trait Memory: Default + Send {
-    /// A statement that may have written has succeeded on the connection that is leased.
-    fn wrote(&mut self) {}
+    /// A statement that may have written has succeeded on the connection that is leased; `inserts`
+    /// is whether it may have made a number for a row.
+    fn wrote(&mut self, inserts: impl FnOnce() -> bool) {
+        let _ = inserts;
+    }
 
     /// The session gives its connection up.
     fn left(&mut self) {}

@@ -56,6 +56,14 @@ fn an_id_whose_connection_was_left_is_an_error_and_never_another_ones() {
     assert_eq!(aurora_diesel::outcome(&error), Outcome::NotApplied);
     assert!(error.to_string().contains("left since"), "{error}");
     session.batch_execute("INSERT INTO ledger VALUES (LAST_INSERT_ID())").unwrap_err();
+    // What makes no number brings none back, nor does a transaction.
+    session
+        .transaction(|session| {
+            session.batch_execute("UPDATE items SET name = 'b' WHERE id = 2")?;
+            last_id(session).unwrap_err();
+            QueryResult::Ok(())
+        })
+        .unwrap();
     // The next INSERT has one again.
     add(session, "second").unwrap();
     let id = last_id(session).unwrap();
