@@ -5,7 +5,7 @@ use std::time::Duration;
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Opts};
 use test_kit::chaos::{Aim, Direction, Fault, Loss, Mishap};
-use test_kit::{MariaDbCluster, wait_until};
+use test_kit::{MariaDbCluster, PASSWORD, wait_until};
 
 use crate::SOON;
 
@@ -122,7 +122,7 @@ fn proxies_hold_back_refuse_and_let_pass_again() {
     through(&cluster, 1, async |mut conn: Conn| conn.ping().await.expect("an answer"));
     let endpoint = cluster.endpoint(0).expect("an endpoint");
     let reaches = |index: usize| {
-        let url = format!("mysql://app:secret@{}/app", endpoint.address());
+        let url = format!("mysql://app:{PASSWORD}@{}/app", endpoint.address());
         let opts = Opts::from_url(&url).expect("a URL");
         let opts = mysql_async::OptsBuilder::from_opts(opts).prefer_socket(false);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

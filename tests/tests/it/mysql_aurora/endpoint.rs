@@ -4,7 +4,7 @@ use aurora_core::{Cluster, Config};
 use aurora_tests::{LIMIT, eventually};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
-use test_kit::MariaDbCluster;
+use test_kit::{MariaDbCluster, PASSWORD};
 
 use crate::mysql_core::stand::Stand;
 use crate::names::book::Book;
@@ -33,7 +33,7 @@ fn a_cluster_endpoint_leads_to_all_instances_and_need_not_follow_a_failover() {
     for index in 0..3 {
         book.write(&format!("{}.{DOMAIN}", kit.name(index)), &[kit.address(index).0]);
     }
-    let url = format!("mysql://app:secret@{name}/app?sslmode=disable&probe_interval=100ms");
+    let url = format!("mysql://app:{PASSWORD}@{name}/app?sslmode=disable&probe_interval=100ms");
     let config = Config::builder().url(&url).resolver(book).build().unwrap();
     let stand = Stand { cluster: Cluster::connect_blocking(config).unwrap(), kit };
     eventually("all instances are known", || stand.cluster.topology().readers().len() == 2);

@@ -10,7 +10,7 @@ use aurora_tests::{LIMIT, eventually};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
 use test_kit::MariaDbCluster;
-use test_kit::chaos::{Direction, Fault};
+use test_kit::chaos::{Direction, Fault, Loss};
 
 use super::stand::Stand;
 
@@ -156,5 +156,30 @@ fn a_commit_whose_answer_or_whose_request_was_lost_is_resolved() {
     assert!(commit_in_silence(&stand, Direction::ToClient), "the answer was lost");
     assert!(!commit_in_silence(&stand, Direction::ToServer), "the request was lost");
     let rows = stand.kit.client(0).unwrap().column("SELECT name FROM items").unwrap();
+    assert_eq!(rows, ["new"]);
+}
+
+#[test]
+fn a_commit_that_was_the_last_deed_of_a_writer_is_found_on_the_next_one() {
+    let stand = stand(3);
+    stand.write("CREATE TABLE items (name VARCHAR(20))");
+    let (table, id) = (MarkerTable::default(), MarkerId::random().unwrap());
+    stand.cluster.create_marker_table_blocking(&table).unwrap();
+    let writer = stand.instance(0);
+    let lost = stand.kit.proxy(0).swallow_commit_reply(Loss::Silence);
+    let committed = stand.open(&writer, LIMIT, async |mut conn: Conn| {
+        conn.query_drop("BEGIN; INSERT INTO items VALUES ('new')").await.unwrap();
+        conn.query_drop(stand.cluster.mark_sql(&table, id)).await.unwrap();
+        let commit = conn.query_drop("COMMIT");
+        let answer = tokio::time::timeout(SHORT, commit).await;
+        answer.is_ok()
+    });
+    assert!(!committed.unwrap() && lost.wait(LIMIT));
+    stand.kit.kill_and_promote(1).unwrap();
+    let place = Place { instance: writer.id().clone(), epoch: writer.epoch(), role: Role::Writer };
+    let doubt = Doubt { evidence: Evidence::Marker(table, id), place, sent_at: Instant::now() };
+    assert!(stand.cluster.resolve_blocking(doubt, Instant::now() + LIMIT).unwrap());
+    stand.await_writer(1);
+    let rows = stand.kit.client(1).unwrap().column("SELECT name FROM items").unwrap();
     assert_eq!(rows, ["new"]);
 }
