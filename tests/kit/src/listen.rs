@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -31,17 +32,18 @@ pub(crate) fn listen() {
 }
 
 struct Listener {
+    began: Instant,
     file: Mutex<File>,
     spans: AtomicU64,
 }
 
 impl Listener {
     fn new(file: File) -> Self {
-        Self { file: Mutex::new(file), spans: AtomicU64::new(1) }
+        Self { began: Instant::now(), file: Mutex::new(file), spans: AtomicU64::new(1) }
     }
 
     fn note(&self, target: &str, record: impl FnOnce(&mut Line)) {
-        let mut line = Line(target.to_owned());
+        let mut line = Line(format!("{:.6} {target}", self.began.elapsed().as_secs_f64()));
         record(&mut line);
         line.0.push('\n');
         // A full disk is no fault of the test's.
