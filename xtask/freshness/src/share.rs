@@ -63,7 +63,7 @@ pub(crate) async fn table(stage: &Stage, length: Duration) -> Result<Vec<Row>, F
 
 async fn row(stage: &Stage, rate: u32, wait: u32, length: Duration) -> Result<Row, Failed> {
     let options = format!("freshness_wait={wait}ms");
-    let cluster = block_in_place(|| connect(&stage.kit, &options));
+    let cluster = block_in_place(|| connect(&*stage.kit, &options));
     let door = bb8::open(cluster.clone(), SESSIONS).await;
     let mut sessions = JoinSet::new();
     for number in 0..SESSIONS {
