@@ -49,6 +49,10 @@ const NOTICED: Duration = Duration::from_millis(250);
 /// and an instance that is gone is declared lost.
 const CERTAIN: Duration = Duration::from_millis(10);
 
+/// How long an instance has to be well until new trouble is not taken for more of the old one, which
+/// is looked into ever more slowly.
+const CALM: Duration = Duration::from_secs(11);
+
 impl Fault {
     fn name(self) -> &'static str {
         match self {
@@ -143,6 +147,9 @@ impl Taken {
 
 async fn once(scene: &Scene, fault: Fault, delay: Duration) -> Taken {
     scene.await_roles(0, 1);
+    if !fault.is_silent() {
+        tokio::time::sleep(CALM).await;
+    }
     scene.guest().await.execute("UPDATE items SET name = name").await.unwrap();
     let told = Told::listen(scene);
     let statement = match delay.is_zero() {
