@@ -6,12 +6,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use postgres::Client;
-use test_kit::PgCluster;
-
 use crate::failover::{Failover, FaultKind};
 use crate::options::Options;
 use crate::score::Score;
+use crate::servers::{Probe, Servers};
 
 type Failed = Box<dyn Error + Send + Sync>;
 
@@ -23,7 +21,7 @@ const PROBE_LIMIT: Duration = Duration::from_secs(30);
 const AWAY: Duration = Duration::from_secs(2);
 
 /// Carries out the faults at their times; returns when the cluster is whole again.
-pub(crate) fn carry_out(kit: &PgCluster, score: &Score, options: &Options) -> Result<(), Failed> {
+pub(crate) fn carry_out(kit: &Servers, score: &Score, options: &Options) -> Result<(), Failed> {
     let old = kit.writer();
     let heir = *kit.readers().first().ok_or("there is no reader to promote")?;
     fault(kit, score, FaultKind::Kill, heir, score.at(options.kill_at()))?;
@@ -36,13 +34,13 @@ pub(crate) fn carry_out(kit: &PgCluster, score: &Score, options: &Options) -> Re
 }
 
 fn fault(
-    kit: &PgCluster,
+    kit: &Servers,
     score: &Score,
     kind: FaultKind,
     heir: usize,
     moment: Instant,
 ) -> Result<(), Failed> {
-    let probe = kit.client(heir)?;
+    let probe = kit.probe(heir)?;
     sleep_until(moment);
     let (old, new) = (kit.name(kit.writer()), kit.name(heir));
     score.note(match kind {
@@ -67,11 +65,11 @@ fn fault(
 ///
 /// The connection was opened before and stays open: a promotion turns its session into one that
 /// may write. So this is the earliest moment at which any client could have written.
-fn probe_until_written(mut client: Client, zero: Instant) -> Result<Receiver<Duration>, Failed> {
+fn probe_until_written(mut write: Probe, zero: Instant) -> Result<Receiver<Duration>, Failed> {
     let (sender, receiver) = channel();
     let probe = move || {
         while zero.elapsed() < PROBE_LIMIT {
-            if client.batch_execute("INSERT INTO demo_probe VALUES (now())").is_ok() {
+            if write() {
                 // Nobody listens if the fault itself could not be carried out.
                 let _ = sender.send(zero.elapsed());
                 return;
@@ -89,7 +87,7 @@ fn sleep_until(moment: Instant) {
 
 /// Carries out the faults on a thread of their own; the receiver gets the result.
 pub(crate) fn start(
-    kit: Arc<PgCluster>,
+    kit: Arc<Servers>,
     score: Arc<Score>,
     options: Options,
 ) -> std::io::Result<Receiver<Result<(), Failed>>> {

@@ -15,6 +15,7 @@ mod report;
 mod run;
 mod score;
 mod screen;
+mod servers;
 mod stage;
 mod steady;
 mod view;

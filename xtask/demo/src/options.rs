@@ -9,11 +9,42 @@ use crate::adapters::Kind;
 /// The time a fault needs before the next one can happen.
 const RECOVERY: Duration = Duration::from_secs(3);
 
-/// Runs a bank on a local PostgreSQL cluster while its writer is killed and switched over, and
+/// The servers that the demo runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Engine {
+    /// PostgreSQL
+    Postgres,
+    /// MariaDB, for the MySQL family; with the adapter `diesel`
+    Mysql,
+}
+
+impl Engine {
+    /// What the servers are called.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "PostgreSQL",
+            Self::Mysql => "MariaDB",
+        }
+    }
+
+    /// What is added to the URL. A MariaDB server of the kit comes back by replaying the log from its
+    /// beginning: nobody shall read from it before it is nearly there.
+    pub(crate) fn reads(self) -> &'static str {
+        match self {
+            Self::Postgres => "",
+            Self::Mysql => "?freshness=bounded:3s",
+        }
+    }
+}
+
+/// Runs a bank on a local PostgreSQL or MariaDB cluster while its writer is killed and switched over, and
 /// ends with a ledger that is checked row by row against the database.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "cargo xtask demo", version)]
 pub(crate) struct Options {
+    /// The servers
+    #[arg(long, value_enum, default_value = "postgres", value_name = "NAME")]
+    pub(crate) engine: Engine,
     /// The ORM and pool the load runs through
     #[arg(long, value_enum, default_value = "diesel", value_name = "NAME")]
     pub(crate) adapter: Kind,
@@ -53,6 +84,11 @@ impl Options {
 
     /// Both faults must fit into the run, with time to recover.
     pub(crate) fn check(self) -> Result<Self, String> {
+        if self.engine == Engine::Mysql && (self.aurora || self.adapter != Kind::Diesel) {
+            return Err(
+                "the engine mysql goes with the adapter diesel, and without --aurora".to_owned()
+            );
+        }
         if self.kill_at() + RECOVERY > self.switchover_at() {
             return Err("the switchover must be at least 3 s after the kill".to_owned());
         }
@@ -94,6 +130,10 @@ mod tests {
     fn faults_that_leave_no_time_to_recover_are_refused() {
         assert!(parse(&["--switchover-at", "24"]).unwrap_err().contains("the run must last"));
         assert!(parse(&["--kill-at", "14"]).unwrap_err().contains("the switchover must be"));
+        assert!(
+            parse(&["--engine", "mysql", "--aurora"]).unwrap_err().contains("without --aurora")
+        );
+        assert!(parse(&["--engine", "mysql"]).is_ok());
         assert!(parse(&["--seconds", "never"]).unwrap_err().contains("not a number"));
     }
 }

@@ -8,7 +8,6 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use aurora_core::{Cluster, Config, Event, Topology};
-use test_kit::PgCluster;
 
 use crate::adapters::{self, Adapter};
 use crate::ledger::{Entry, reconcile};
@@ -16,6 +15,7 @@ use crate::options::Options;
 use crate::report::Report;
 use crate::score::Score;
 use crate::screen::Screen;
+use crate::servers::Servers;
 use crate::steady::Steady;
 use crate::view::View;
 use crate::{faults, stage, workload};
@@ -31,12 +31,13 @@ const FAULTS_LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs the demo once.
 pub(crate) fn run(options: &Options, screen: &mut Screen) -> Result<Report, Failed> {
-    screen.line("starting three PostgreSQL servers on loopback addresses");
-    let kit = Arc::new(stage::start(options.aurora)?);
-    screen.line(format!("cluster {}; pgbench -i -s {}", shown(&kit.url()), stage::SCALE));
+    screen.line(format!("starting three {} servers on loopback addresses", options.engine.name()));
+    let kit = Arc::new(stage::start(options.engine, options.aurora)?);
+    screen.line(format!("cluster {}; pgbench's tables, -s {}", shown(&kit.url()), stage::SCALE));
     stage::load(&kit)?;
-    let cluster = Cluster::connect_blocking(Config::from_url(&kit.url())?)?;
-    let adapter = adapters::open(options.adapter, &cluster, options.threads)?;
+    let url = format!("{}{}", kit.url(), options.engine.reads());
+    let cluster = Cluster::connect_blocking(Config::from_url(&url)?)?;
+    let adapter = adapters::open(options.engine, options.adapter, &cluster, options.threads)?;
     let score = Arc::new(Score::new((0..3).map(|i| (kit.name(i), kit.address(i).0))));
 
     let listener = listen(&cluster, Arc::clone(&score))?;
@@ -130,7 +131,7 @@ fn collect(ended: &Receiver<Vec<Entry>>, threads: u16) -> (Vec<Entry>, u64) {
 }
 
 fn report(
-    kit: &PgCluster,
+    kit: &Servers,
     adapter: &dyn Adapter,
     score: &Score,
     steady: &Steady,

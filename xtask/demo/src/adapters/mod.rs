@@ -2,6 +2,7 @@
 
 mod diesel_async;
 mod diesel_r2d2;
+mod mysql_r2d2;
 mod seaorm;
 mod tables;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use aurora_core::{Cluster, Outcome};
 
 use crate::ledger::Id;
+use crate::options::Engine;
 
 /// What the application does, written with one ORM and its pool. Every call checks a session out
 /// of the pool and gives it back.
@@ -62,11 +64,15 @@ pub(crate) enum Kind {
 
 /// Opens the pool that the load runs through, with one session per thread.
 pub(crate) fn open(
+    engine: Engine,
     kind: Kind,
     cluster: &Cluster,
     threads: u16,
 ) -> Result<Arc<dyn Adapter>, Box<dyn Error + Send + Sync>> {
     Ok(match kind {
+        Kind::Diesel if engine == Engine::Mysql => {
+            Arc::new(mysql_r2d2::MysqlR2d2::open(cluster, threads)?)
+        }
         Kind::Diesel => Arc::new(diesel_r2d2::DieselR2d2::open(cluster, threads)?),
         Kind::DieselAsync => Arc::new(diesel_async::DieselAsync::open(cluster, threads)?),
         Kind::Seaorm => Arc::new(seaorm::SeaOrm::open(cluster, threads)?),
