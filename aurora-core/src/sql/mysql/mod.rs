@@ -95,6 +95,8 @@ fn read(sql: &str, rules: &Rules, reading: Reading) -> Found {
     let mut cursor = Cursor::new(Lexer::new(sql, reading));
     let mut whole: Option<Part> = None;
     let (mut count, mut effect) = (0_usize, TransactionEffect::None);
+    // What the text has set for the next transaction, while it has done nothing else.
+    let mut modes = None;
     let mut malformed = false;
     loop {
         if cursor.current().kind == Kind::Semicolon {
@@ -105,7 +107,15 @@ fn read(sql: &str, rules: &Rules, reading: Reading) -> Found {
             break;
         }
         cursor.begin_statement();
-        let Judged { part, step } = statement::classify(&mut cursor, rules);
+        let mut judged = statement::classify(&mut cursor, rules);
+        if let (Some(set), Some(begun)) = (modes.take(), begins(judged)) {
+            // That is the transaction begun here: nothing of it is left for a later one.
+            judged = Judged::control(TransactionControl::Begin { read_only: begun.or(set) });
+            (whole, count, effect) = (None, 0, TransactionEffect::None);
+        } else if count == 0 {
+            modes = sets_modes(judged);
+        }
+        let Judged { part, step } = judged;
         whole = Some(whole.map_or(part, |whole| whole.and(part)));
         count += 1;
         effect = after(effect, step);
@@ -125,6 +135,24 @@ fn read(sql: &str, rules: &Rules, reading: Reading) -> Found {
         found: Classification::new(part, effect, cursor.lexer().hint()),
         doubts: cursor.lexer().doubts(),
         refused: malformed && count == 1,
+    }
+}
+
+/// The access mode of the transaction that the statement begins and nothing else, as far as it says.
+fn begins(judged: Judged) -> Option<Option<bool>> {
+    match judged.step {
+        Step::Control(TransactionControl::Begin { read_only }) if !judged.part.leaves => {
+            Some(read_only)
+        }
+        _ => None,
+    }
+}
+
+/// The access mode that the statement sets for the next transaction, as far as it says.
+fn sets_modes(judged: Judged) -> Option<Option<bool>> {
+    match judged.step {
+        Step::Control(TransactionControl::SetTransaction { read_only }) => Some(read_only),
+        _ => None,
     }
 }
 
