@@ -4,10 +4,10 @@ use std::fmt;
 
 use aurora_core::Cluster;
 use futures_util::future::BoxFuture;
-use sqlx::PgConnection;
 
 use crate::connection::AuroraConnection;
-use crate::pools::{OnConnect, Pools};
+use crate::open::{Opener, Preparations};
+use crate::pools::Pools;
 
 /// As many as sqlx's own pools hold.
 const MAX_CONNECTIONS: usize = 10;
@@ -16,12 +16,12 @@ const MAX_CONNECTIONS: usize = 10;
 pub struct Builder {
     cluster: Cluster,
     max_connections: usize,
-    on_connect: Option<Box<OnConnect>>,
+    prepare: Preparations,
 }
 
 impl Builder {
     pub(crate) fn new(cluster: Cluster) -> Self {
-        Self { cluster, max_connections: MAX_CONNECTIONS, on_connect: None }
+        Self { cluster, max_connections: MAX_CONNECTIONS, prepare: Preparations::default() }
     }
 
     /// How many connections there are to each instance at most; 10 if not set, at least 1.
@@ -33,7 +33,7 @@ impl Builder {
         self
     }
 
-    /// Prepares every new connection, for settings all sessions share.
+    /// Prepares every new connection to a cluster of PostgreSQL, for settings all sessions share.
     ///
     /// # Examples
     ///
@@ -50,22 +50,60 @@ impl Builder {
     ///     .build()
     /// # }
     /// ```
+    #[cfg(feature = "postgres")]
     #[must_use]
     pub fn on_connect(
         mut self,
-        on_connect: impl for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, Result<(), sqlx::Error>>
+        on_connect: impl for<'c> Fn(
+            &'c mut sqlx::PgConnection,
+        ) -> BoxFuture<'c, Result<(), sqlx::Error>>
         + Send
         + Sync
         + 'static,
     ) -> Self {
-        self.on_connect = Some(Box::new(on_connect));
+        self.prepare.postgres = Some(Box::new(on_connect));
+        self
+    }
+
+    /// Prepares every new connection to a cluster of MySQL or MariaDB, for settings all sessions
+    /// share. What sqlx itself sets for its connections (`time_zone`, `NAMES`, and in `sql_mode`
+    /// `PIPES_AS_CONCAT` and `NO_ENGINE_SUBSTITUTION`) is set before.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use aurora_seaorm::{AuroraConnection, Cluster};
+    /// # fn example(cluster: Cluster) -> AuroraConnection {
+    /// AuroraConnection::builder(cluster)
+    ///     .on_connect_mysql(|connection| {
+    ///         Box::pin(async move {
+    ///             let set = sqlx::raw_sql("SET SESSION innodb_lock_wait_timeout = 5");
+    ///             set.execute(connection).await.map(|_| ())
+    ///         })
+    ///     })
+    ///     .build()
+    /// # }
+    /// ```
+    #[cfg(feature = "mysql")]
+    #[must_use]
+    pub fn on_connect_mysql(
+        mut self,
+        on_connect: impl for<'c> Fn(
+            &'c mut sqlx::MySqlConnection,
+        ) -> BoxFuture<'c, Result<(), sqlx::Error>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.prepare.mysql = Some(Box::new(on_connect));
         self
     }
 
     /// The handle. It opens no connection: the first statement does.
     #[must_use]
     pub fn build(self) -> AuroraConnection {
-        AuroraConnection::of(Pools::new(self.cluster, self.max_connections, self.on_connect))
+        let opener = Opener::new(self.cluster.config(), self.prepare);
+        AuroraConnection::of(Pools::new(self.cluster, self.max_connections, opener))
     }
 }
 

@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use aurora_core::session::Session;
 use aurora_core::sql::{Target, TransactionEffect};
-use aurora_core::{Cluster, Error, ErrorKind, Freshness};
+use aurora_core::{Cluster, Config, Error, ErrorKind, Freshness};
 use sea_orm::DatabaseConnection;
-use sqlx::postgres::PgRow;
 use tokio::sync::MutexGuard;
 
 use crate::builder::Builder;
 use crate::connection_trait::connection_trait;
+use crate::engine::Row;
 use crate::errors;
 use crate::follow::WriterPool;
 use crate::pools::Pools;
@@ -92,6 +92,10 @@ impl AuroraConnection {
     #[must_use]
     pub fn cluster(&self) -> &Cluster {
         self.shared.pools.cluster()
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        self.cluster().config()
     }
 
     /// A session of its own: it reads what was written through it, from whichever task, and not
@@ -221,7 +225,7 @@ impl AuroraConnection {
     pub(crate) async fn rows(
         &self,
         statement: &sea_orm::Statement,
-    ) -> Result<Vec<PgRow>, sqlx::Error> {
+    ) -> Result<Vec<Row>, sqlx::Error> {
         self.run(statement.into(), Ask::All).await.map(Answer::rows)
     }
 

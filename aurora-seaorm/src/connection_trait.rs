@@ -6,7 +6,7 @@ macro_rules! connection_trait {
         #[async_trait::async_trait]
         impl sea_orm::ConnectionTrait for $type {
             fn get_database_backend(&self) -> sea_orm::DbBackend {
-                sea_orm::DbBackend::Postgres
+                $crate::engine::backend(self.config())
             }
 
             async fn execute_raw(
@@ -14,7 +14,8 @@ macro_rules! connection_trait {
                 statement: sea_orm::Statement,
             ) -> Result<sea_orm::ExecResult, sea_orm::DbErr> {
                 let answer = self.run((&statement).into(), $crate::statement::Ask::Execute).await;
-                answer.map(|answer| answer.done().into()).map_err($crate::errors::exec_err)
+                let family = self.config().family();
+                answer.map(|answer| answer.done(family)).map_err($crate::errors::exec_err)
             }
 
             async fn execute_unprepared(
@@ -22,7 +23,8 @@ macro_rules! connection_trait {
                 sql: &str,
             ) -> Result<sea_orm::ExecResult, sea_orm::DbErr> {
                 let answer = self.run(sql.into(), $crate::statement::Ask::Unprepared).await;
-                answer.map(|answer| answer.done().into()).map_err($crate::errors::exec_err)
+                let family = self.config().family();
+                answer.map(|answer| answer.done(family)).map_err($crate::errors::exec_err)
             }
 
             async fn query_one_raw(

@@ -10,7 +10,8 @@ use std::io;
 use aurora_core::session::Trouble;
 use aurora_core::{Error, ErrorKind, InstanceId, Outcome, Retry};
 use sea_orm::{DbErr, RuntimeErr, TransactionError};
-use sqlx::postgres::{PgDatabaseError, PgSeverity};
+
+use crate::engine;
 
 /// An error of SeaORM that may hold one of the cluster's.
 pub trait AsDbErr {
@@ -172,31 +173,15 @@ pub(crate) fn trouble(error: &sqlx::Error) -> Trouble {
         // Only writing gives this error, and a statement that was not written to its end is
         // not executed.
         sqlx::Error::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => Trouble::NotSent,
+        // sqlx says it before it sends the statement, in words alone (MySQL).
+        sqlx::Error::Protocol(words) if words.starts_with("prepared statement expected") => {
+            Trouble::Statement
+        }
         sqlx::Error::Io(_)
         | sqlx::Error::Protocol(_)
         | sqlx::Error::Tls(_)
         | sqlx::Error::WorkerCrashed => Trouble::Lost,
-        sqlx::Error::Database(error) => {
-            let Some(error) = error.try_downcast_ref::<PgDatabaseError>() else {
-                return Trouble::Statement;
-            };
-            server_trouble(error.severity(), error.code())
-        }
-        _ => Trouble::Statement,
-    }
-}
-
-/// Codes: PostgreSQL documentation, appendix A.
-fn server_trouble(severity: PgSeverity, code: &str) -> Trouble {
-    let ends_session = matches!(severity, PgSeverity::Fatal | PgSeverity::Panic);
-    match code {
-        // idle_session_timeout, idle_in_transaction_session_timeout: said while no statement ran.
-        "57P05" | "25P03" if ends_session => Trouble::NotSent,
-        _ if ends_session => Trouble::Lost,
-        // read_only_sql_transaction.
-        "25006" => Trouble::ReadOnly,
-        // serialization_failure, deadlock_detected: on a reader, replay was in the way.
-        "40001" | "40P01" => Trouble::Conflict,
+        sqlx::Error::Database(error) => engine::trouble(&**error),
         _ => Trouble::Statement,
     }
 }
@@ -220,7 +205,7 @@ fn sqlx_outcome(error: &sqlx::Error) -> Outcome {
         | sqlx::Error::InvalidArgument(_)
         | sqlx::Error::PoolClosed
         | sqlx::Error::PoolTimedOut => Outcome::NotApplied,
-        sqlx::Error::Database(_) => match trouble(error) {
+        sqlx::Error::Database(_) | sqlx::Error::Protocol(_) => match trouble(error) {
             Trouble::Lost => Outcome::Unknown,
             Trouble::Conflict | Trouble::NotSent | Trouble::ReadOnly | Trouble::Statement => {
                 Outcome::NotApplied
@@ -269,21 +254,21 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_judged_by_its_code_and_by_what_it_does_to_the_session() {
-        let error = PgSeverity::Error;
-        assert_eq!(server_trouble(error, "25006"), Trouble::ReadOnly);
-        assert_eq!(server_trouble(error, "40001"), Trouble::Conflict);
-        assert_eq!(server_trouble(error, "23505"), Trouble::Statement);
-        assert_eq!(server_trouble(PgSeverity::Fatal, "57P01"), Trouble::Lost);
-        assert_eq!(server_trouble(PgSeverity::Fatal, "57P05"), Trouble::NotSent);
-        assert_eq!(server_trouble(PgSeverity::Panic, "XX000"), Trouble::Lost);
-    }
-
-    #[test]
     fn a_pipe_that_broke_while_writing_carried_no_statement() {
         let io = |kind| sqlx::Error::Io(io::Error::from(kind));
         assert_eq!(trouble(&io(io::ErrorKind::BrokenPipe)), Trouble::NotSent);
         assert_eq!(trouble(&io(io::ErrorKind::ConnectionReset)), Trouble::Lost);
         assert_eq!(trouble(&io(io::ErrorKind::UnexpectedEof)), Trouble::Lost);
+    }
+
+    #[test]
+    fn values_that_do_not_fit_their_statement_are_its_own_fault() {
+        let text = "prepared statement expected 1 parameters but 0 parameters were provided";
+        let error = sqlx::Error::Protocol(text.into());
+        assert_eq!(trouble(&error), Trouble::Statement);
+        assert_eq!(outcome(&exec_err(error)), Outcome::NotApplied);
+        let error = sqlx::Error::Protocol("unexpected packet".into());
+        assert_eq!(trouble(&error), Trouble::Lost);
+        assert_eq!(outcome(&exec_err(error)), Outcome::Unknown);
     }
 }

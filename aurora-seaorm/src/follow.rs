@@ -7,18 +7,19 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use aurora_core::{Cluster, Error, ErrorKind, Events, Instance, InstanceId, Need, Role, Topology};
+use aurora_core::{
+    Cluster, Error, ErrorKind, Events, Family, Instance, InstanceId, Need, Role, Topology,
+};
 use sea_orm::DatabaseConnection;
 use sqlx::pool::{PoolConnectionMetadata, PoolOptions};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
-use sqlx::{Connection as _, Postgres, Row as _};
+use sqlx::{Connection as _, Pool};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+use crate::engine::{Engine, OptionsOf, OwnWord};
 use crate::errors;
-use crate::options;
-use crate::pools;
+use crate::open;
 use crate::session::TaskSessions;
 use crate::sockets::Sockets;
 
@@ -32,10 +33,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LOGIN_CHECK: Duration = Duration::from_secs(5);
 
 /// What a pool has to follow.
-pub(crate) struct Target {
+pub(crate) struct Target<E: Engine> {
     cluster: Cluster,
     role: Role,
-    base: OnceLock<PgConnectOptions>,
+    base: OnceLock<OptionsOf<E>>,
     places: Mutex<Places>,
     /// Rings when a connection was opened: the next one goes to another reader.
     opened: Notify,
@@ -50,7 +51,7 @@ struct Places {
     since: Instant,
 }
 
-impl Target {
+impl<E: Engine> Target<E> {
     pub(crate) fn new(cluster: Cluster, role: Role, tasks: Option<Arc<TaskSessions>>) -> Self {
         let places = Places { serving: serving(&cluster, role), since: Instant::now() };
         let (base, places) = (OnceLock::new(), Mutex::new(places));
@@ -71,28 +72,28 @@ impl Target {
     }
 
     /// Where to connect first; `given` is what the user has told SeaORM.
-    pub(crate) fn begin(&self, given: Option<PgConnectOptions>) -> PgConnectOptions {
-        let base = self.base.get_or_init(|| options::base(given, self.cluster.config()));
+    pub(crate) fn begin(&self, given: Option<OptionsOf<E>>) -> OptionsOf<E> {
+        let base = self.base.get_or_init(|| E::base(given, self.cluster.config()));
         self.aim().unwrap_or_else(|| self.with_any_login(base.clone()))
     }
 
     /// Where to connect next.
-    fn aim(&self) -> Option<PgConnectOptions> {
+    fn aim(&self) -> Option<OptionsOf<E>> {
         let topology = self.cluster.snapshot();
         let instance = self.cluster.route(&topology, self.need())?;
-        let options = options::at(self.base.get()?.clone(), self.cluster.config(), instance);
-        Some(options::with_login(options, &self.cluster.login_now(instance)?))
+        let options = E::at(self.base.get()?.clone(), self.cluster.config(), instance);
+        Some(E::with_login(options, &self.cluster.login_now(instance)?))
     }
 
     /// Without an instance to connect to, the fixed login, if there is one.
-    fn with_any_login(&self, base: PgConnectOptions) -> PgConnectOptions {
+    fn with_any_login(&self, base: OptionsOf<E>) -> OptionsOf<E> {
         let topology = self.cluster.snapshot();
         let login = topology.instances().first().and_then(|any| self.cluster.login_now(any));
-        login.map_or(base.clone(), |login| options::with_login(base, &login))
+        login.map_or(base.clone(), |login| E::with_login(base, &login))
     }
 
     /// Puts the hooks into the options of a pool.
-    pub(crate) fn hook(self: &Arc<Self>, pool: PoolOptions<Postgres>) -> PoolOptions<Postgres> {
+    pub(crate) fn hook(self: &Arc<Self>, pool: PoolOptions<E>) -> PoolOptions<E> {
         let (before, after, released) = (Arc::clone(self), Arc::clone(self), Arc::clone(self));
         // Our own question has a deadline, and is asked only where there is doubt.
         let pool = pool.test_before_acquire(false);
@@ -123,7 +124,11 @@ impl Target {
     }
 
     /// Whether an idle connection leads where the pool belongs.
-    async fn may_use(&self, connection: &mut PgConnection, known: &PoolConnectionMetadata) -> bool {
+    async fn may_use(
+        &self,
+        connection: &mut E::Connection,
+        known: &PoolConnectionMetadata,
+    ) -> bool {
         let Some(since) = self.serving_since() else { return false };
         if Instant::now().checked_sub(known.age).is_none_or(|opened| opened <= since) {
             return false;
@@ -136,71 +141,46 @@ impl Target {
     }
 
     /// Refuses a new connection that does not lead where the pool belongs: sqlx tries again.
-    async fn prove(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    async fn prove(&self, connection: &mut E::Connection) -> Result<(), sqlx::Error> {
         let limit = self.cluster.config().probe_timeout();
-        let identity = identity(connection, self.cluster.identity_sql());
-        let Ok(answer) = timeout(limit, identity).await else {
+        let Ok(answer) = timeout(limit, E::ask(connection, &self.cluster)).await else {
             return Err(refused("the instance does not answer"));
         };
-        let Identity { is_writer, address, local_port, cluster } = answer?;
+        let word = answer?;
         self.serving_since().ok_or_else(|| refused("no instance serves this pool now"))?;
         self.opened.notify_one();
         let topology = self.cluster.snapshot();
-        if cluster.is_some()
+        if word.cluster.is_some()
             && topology.cluster().is_some()
-            && cluster.as_deref() != topology.cluster()
+            && word.cluster.as_deref() != topology.cluster()
         {
             return Err(refused("the connection leads to another cluster"));
         }
-        let of = |instance: &Instance| {
-            let ip = instance.ip().map(|ip| ip.to_string());
-            ip.is_some() && ip == address
-        };
         let wanted = places(&topology, self.role, self.cluster.config().reader_fallback());
         // Behind a translation of addresses none is known, and the role has to do.
-        let known = topology.instances().iter().find(|instance| of(instance));
+        let known = topology.instances().iter().find(|instance| E::leads_to(&word, instance));
         let fits = known.is_none_or(|known| wanted.iter().any(|place| place.id() == known.id()));
-        let has_role = match self.role {
-            Role::Reader => !is_writer || topology.readers().is_empty(),
-            Role::Unknown | Role::Writer => is_writer,
-        };
-        if fits && has_role {
-            for place in known.map_or(wanted, |known| vec![known]) {
-                pools::bound(place, local_port, self.cluster.config());
-            }
-            if let (Some(known), Some(port)) = (known, local_port) {
-                self.sockets.opened(known, port);
-            }
-            return Ok(());
+        if !fits || !self.has_role(&word, known, &topology) {
+            return Err(refused("the connection does not lead to an instance of the wanted role"));
         }
-        Err(refused("the connection does not lead to an instance of the wanted role"))
+        for place in known.map_or(wanted, |known| vec![known]) {
+            open::bound(place, word.local_port, self.cluster.config());
+        }
+        if let (Some(known), Some(port)) = (known, word.local_port) {
+            self.sockets.opened(known, port);
+        }
+        Ok(())
     }
-}
 
-/// What a server says of itself and of the connection.
-struct Identity {
-    is_writer: bool,
-    address: Option<String>,
-    /// Where it sees the connection's other end.
-    local_port: Option<u16>,
-    /// Which cluster it belongs to.
-    cluster: Option<String>,
-}
-
-async fn identity(connection: &mut PgConnection, cluster: &str) -> Result<Identity, sqlx::Error> {
-    let question = format!(
-        "SELECT pg_catalog.pg_is_in_recovery(), \
-                    pg_catalog.host(pg_catalog.inet_server_addr()), \
-                    pg_catalog.inet_client_port(), {cluster}"
-    );
-    let row = sqlx::raw_sql(sqlx::AssertSqlSafe(question)).fetch_one(connection).await?;
-    let local_port: Option<i32> = row.try_get(2)?;
-    Ok(Identity {
-        is_writer: !row.try_get::<bool, _>(0)?,
-        address: row.try_get(1)?,
-        local_port: local_port.and_then(|port| u16::try_from(port).ok()),
-        cluster: row.try_get(3)?,
-    })
+    /// Whether what the server says of itself is what the pool wants.
+    fn has_role(&self, word: &OwnWord, known: Option<&Instance>, topology: &Topology) -> bool {
+        match (self.role, known) {
+            (Role::Reader, _) if topology.readers().is_empty() => true,
+            (Role::Reader, Some(_)) => E::has_role(word, Role::Reader),
+            (Role::Reader, None) => !word.takes_writes,
+            (Role::Unknown | Role::Writer, _) => word.takes_writes,
+        }
+    }
 }
 
 fn refused(text: &str) -> sqlx::Error {
@@ -227,7 +207,7 @@ fn places(topology: &Topology, role: Role, reader_fallback: bool) -> Vec<&Instan
 }
 
 /// Moves the place to which the pool connects, until the pool or the cluster is closed.
-pub(crate) async fn follow(target: Arc<Target>, pool: PgPool, mut events: Events) {
+pub(crate) async fn follow<E: Engine>(target: Arc<Target<E>>, pool: Pool<E>, mut events: Events) {
     let mut closed = pool.close_event();
     loop {
         let topology = target.cluster.snapshot();
@@ -252,7 +232,7 @@ pub(crate) async fn follow(target: Arc<Target>, pool: PgPool, mut events: Events
 /// Logs in once in a while, where the password may change: sqlx's pool takes what it was given
 /// last, and tells nobody when a server refuses that. A refusal makes the cluster look for another
 /// login, which is told to the pool then. Without changing logins it never ends.
-async fn try_login(target: &Target) {
+async fn try_login<E: Engine>(target: &Target<E>) {
     if !target.cluster.has_changing_logins() {
         return std::future::pending().await;
     }
@@ -261,8 +241,7 @@ async fn try_login(target: &Target) {
     let topology = target.cluster.topology();
     if let Some(instance) = target.cluster.route(&topology, target.need()) {
         let deadline = Instant::now() + target.cluster.config().connect_timeout();
-        // Whatever comes of it is noted by the cluster.
-        drop(target.cluster.connect_postgres(instance, deadline).await);
+        E::try_login(&target.cluster, instance, deadline).await;
     }
 }
 
@@ -270,7 +249,7 @@ async fn try_login(target: &Target) {
 pub(crate) struct WriterPool {
     cluster: Cluster,
     tasks: Arc<TaskSessions>,
-    made: OnceLock<(DatabaseConnection, AbortHandle)>,
+    made: OnceLock<(DatabaseConnection, Option<AbortHandle>)>,
 }
 
 impl WriterPool {
@@ -279,30 +258,39 @@ impl WriterPool {
     }
 
     pub(crate) fn database(&self) -> &DatabaseConnection {
-        let make = || {
-            let tasks = Some(Arc::clone(&self.tasks));
-            let target = Arc::new(Target::new(self.cluster.clone(), Role::Writer, tasks));
-            let events = self.cluster.events();
-            let options = target.begin(None);
-            let pool = PoolOptions::new().acquire_timeout(self.cluster.config().failover_timeout());
-            let pool = target.hook(pool).connect_lazy_with(options);
-            let task = tokio::spawn(follow(target, pool.clone(), events));
-            (DatabaseConnection::from(pool), task.abort_handle())
-        };
-        &self.made.get_or_init(make).0
+        let (database, _) = self.made.get_or_init(|| match self.cluster.config().family() {
+            #[cfg(feature = "mysql")]
+            Family::MySql => self.make::<sqlx::MySql>(),
+            #[cfg(feature = "postgres")]
+            Family::Postgres => self.make::<sqlx::Postgres>(),
+            // Says of every statement that there is no connection.
+            _ => (DatabaseConnection::default(), None),
+        });
+        database
+    }
+
+    fn make<E: Engine>(&self) -> (DatabaseConnection, Option<AbortHandle>) {
+        let tasks = Some(Arc::clone(&self.tasks));
+        let target = Arc::new(Target::<E>::new(self.cluster.clone(), Role::Writer, tasks));
+        let events = self.cluster.events();
+        let options = target.begin(None);
+        let pool = PoolOptions::new().acquire_timeout(self.cluster.config().failover_timeout());
+        let pool = target.hook(pool).connect_lazy_with(options);
+        let task = tokio::spawn(follow(target, pool.clone(), events));
+        (E::database(pool), Some(task.abort_handle()))
     }
 }
 
 impl Drop for WriterPool {
     /// The task holds the pool, and the pool the cluster.
     fn drop(&mut self) {
-        if let Some((_, task)) = self.made.get() {
+        if let Some((_, Some(task))) = self.made.get() {
             task.abort();
         }
     }
 }
 
-impl fmt::Debug for Target {
+impl<E: Engine> fmt::Debug for Target<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Target").field("role", &self.role).finish_non_exhaustive()
     }

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use aurora_core::session::Place;
 use aurora_core::{Lease, Role, Store};
-use sqlx::postgres::PgConnection;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
+use crate::engine::Link;
 use crate::pools::Physical;
 
 /// What a connection is in the middle of.
@@ -55,9 +55,13 @@ impl Held {
     }
 
     /// The connection, and what it is in the middle of.
-    pub(crate) fn parts(&mut self) -> (&mut PgConnection, &mut Condition) {
+    pub(crate) fn parts(&mut self) -> (&mut Link, &mut Condition) {
         let lease = self.lease.as_mut().expect("taken only when dropped");
-        (&mut lease.connection, &mut self.condition)
+        (&mut lease.link, &mut self.condition)
+    }
+
+    pub(crate) fn link(&self) -> &Link {
+        &self.lease().link
     }
 
     /// Rings when the instance was declared lost.

@@ -8,13 +8,14 @@ use sea_orm::{
 };
 
 use crate::connection::AuroraConnection;
+use crate::engine;
 use crate::transaction::AuroraTransaction;
 
 impl AuroraConnection {
-    /// Which kind of database this is: PostgreSQL.
+    /// Which kind of database this is: as the cluster's URL says.
     #[must_use]
     pub fn get_database_backend(&self) -> DbBackend {
-        DbBackend::Postgres
+        engine::backend(self.config())
     }
 
     /// A builder of the schema of entities.

@@ -1,17 +1,21 @@
 #![doc = include_str!("../README.md")]
 #![warn(clippy::print_stdout)]
 
+#[cfg(not(any(feature = "mysql", feature = "postgres")))]
+compile_error!("enable the feature `postgres`, or `mysql`, or both");
+
 mod attempt;
 mod builder;
 mod causal;
 mod connection;
 mod connection_trait;
+mod engine;
 mod errors;
 mod executor;
 mod follow;
 mod held;
 mod inherent;
-mod options;
+mod open;
 mod pools;
 mod register;
 mod runner;

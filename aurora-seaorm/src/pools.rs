@@ -11,26 +11,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use aurora_core::{
-    Cluster, Complaint, Config, Deadline, Error, ErrorKind, Health, Instance, InstanceId, Lease,
-    Need, OwnSocket, Permit, Role, Store, Turn,
+    Cluster, Complaint, Deadline, Error, ErrorKind, Health, Instance, InstanceId, Lease, Need,
+    Permit, Store, Turn,
 };
-use futures_util::future::BoxFuture;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{Connection as _, Row as _};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 
-use crate::errors;
+use crate::engine::Link;
 use crate::held::Held;
-use crate::options;
-
-/// Prepares a new physical connection.
-pub(crate) type OnConnect =
-    dyn for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, Result<(), sqlx::Error>> + Send + Sync;
+use crate::open::{NotConnected, Opener};
 
 /// A connection to one instance.
 pub(crate) struct Physical {
-    pub(crate) connection: PgConnection,
+    pub(crate) link: Link,
     /// Rings when the instance was declared lost.
     pub(crate) lost: Arc<Notify>,
 }
@@ -39,8 +32,7 @@ pub(crate) struct Physical {
 pub(crate) struct Pools {
     cluster: Cluster,
     store: Arc<Store<Physical>>,
-    base: PgConnectOptions,
-    on_connect: Option<Box<OnConnect>>,
+    opener: Opener,
     max_connections: usize,
     limits: Mutex<Vec<(InstanceId, Arc<Semaphore>)>>,
 }
@@ -55,14 +47,9 @@ enum Found {
 }
 
 impl Pools {
-    pub(crate) fn new(
-        cluster: Cluster,
-        max_connections: usize,
-        on_connect: Option<Box<OnConnect>>,
-    ) -> Self {
+    pub(crate) fn new(cluster: Cluster, max_connections: usize, opener: Opener) -> Self {
         let store = cluster.new_store();
-        let base = options::base(None, cluster.config());
-        Self { cluster, store, base, on_connect, max_connections, limits: Mutex::default() }
+        Self { cluster, store, opener, max_connections, limits: Mutex::default() }
     }
 
     pub(crate) fn cluster(&self) -> &Cluster {
@@ -231,32 +218,6 @@ impl Pools {
         self.cluster.complain(instance.id(), instance.epoch(), complaint, message);
     }
 
-    /// Logs in, with other credentials where those at hand are refused.
-    async fn log_in(
-        &self,
-        instance: &Instance,
-        deadline: Instant,
-    ) -> Result<PgConnection, NotConnected> {
-        loop {
-            let login = self.cluster.login(instance, deadline).await;
-            let login = login.map_err(NotConnected::no_login)?;
-            let options = options::at(self.base.clone(), self.cluster.config(), instance);
-            let options = options::with_login(options, &login);
-            let error = match PgConnection::connect_with(&options).await {
-                Ok(connection) => {
-                    self.cluster.login_accepted(&login);
-                    return Ok(connection);
-                }
-                Err(error) => error,
-            };
-            if !refuses_login(&error) {
-                return Err(NotConnected::of(error, instance));
-            }
-            let again = self.cluster.login_refused(&login, &errors::driver_message(&error));
-            again.map_err(|_| NotConnected::of(error, instance))?;
-        }
-    }
-
     /// Opens a connection and proves the role of the instance.
     async fn open(
         &self,
@@ -264,23 +225,10 @@ impl Pools {
         deadline: Instant,
     ) -> Result<Lease<Physical>, NotConnected> {
         let breaks = instance.stats().breaks();
-        let refused = |error: sqlx::Error| NotConnected::of(error, instance);
-        let mut connection = self.log_in(instance, deadline).await?;
-        let asked = own_word(&mut connection, self.cluster.identity_sql()).await;
-        let (is_writer, local_port, identity) = asked.map_err(refused)?;
-        bound(instance, local_port, self.cluster.config());
-        let own = self.cluster.check_identity(instance, identity.as_deref());
-        own.map_err(NotConnected::Final)?;
-        if is_writer != (instance.role() == Role::Writer) {
-            return Err(NotConnected::WrongRole);
-        }
-        if let Some(on_connect) = &self.on_connect {
-            on_connect(&mut connection).await.map_err(|error| prepare(error, instance))?;
-        }
+        let link = self.opener.open(&self.cluster, instance, deadline).await?;
         let lost = Arc::new(Notify::new());
         let ring = Arc::clone(&lost);
-        let physical = Physical { connection, lost };
-        let mut lease = Lease::new(physical, instance, breaks, Instant::now());
+        let mut lease = Lease::new(Physical { link, lost }, instance, breaks, Instant::now());
         // A permit is kept for a statement that begins later.
         self.store.watch(&mut lease, move || ring.notify_one());
         Ok(lease)
@@ -295,91 +243,6 @@ impl Pools {
         limits.push((id.clone(), Arc::clone(&limit)));
         limit
     }
-}
-
-/// sqlx sets no keepalive and no user timeout: a statement on a connection that something on the
-/// way has forgotten would wait for ever, on an instance that is well.
-pub(crate) fn bound(instance: &Instance, local_port: Option<u16>, config: &Config) {
-    if let Some(ip) = instance.ip() {
-        OwnSocket::bound((ip, instance.address().port()).into(), local_port, config);
-    }
-}
-
-/// Whether the server says that it is the writer, at which port it sees the connection, and which
-/// cluster it belongs to.
-async fn own_word(
-    connection: &mut PgConnection,
-    identity: &str,
-) -> Result<(bool, Option<u16>, Option<String>), sqlx::Error> {
-    let question =
-        format!("SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.inet_client_port(), {identity}");
-    let row = sqlx::raw_sql(sqlx::AssertSqlSafe(question)).fetch_one(connection).await?;
-    let port = row.try_get::<Option<i32>, _>(1)?.and_then(|port| port.try_into().ok());
-    Ok((!row.try_get::<bool, _>(0)?, port, row.try_get(2)?))
-}
-
-/// Whether the server did not let us in, and may take another login. Codes: PostgreSQL
-/// documentation, appendix A, class 28.
-fn refuses_login(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    matches!(code.as_deref(), Some("28P01" | "28000"))
-}
-
-/// Whether TLS failed: what rustls says comes out of sqlx as an error of the connection, and would
-/// be tried again until the deadline.
-fn is_of_tls(error: &std::io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
-}
-
-/// Why there is no new connection.
-#[derive(Debug)]
-enum NotConnected {
-    /// No other instance, and no later moment, would do better.
-    Final(Error),
-    /// The server has no slot left: no fault of it that the monitor should look at.
-    Full(String),
-    /// There is nothing to log in with yet.
-    NoLogin(String),
-    Unreachable(String),
-    WrongRole,
-}
-
-impl NotConnected {
-    fn no_login(error: Error) -> Self {
-        match error.kind() {
-            ErrorKind::Credentials => Self::NoLogin(error.message().to_owned()),
-            _ => Self::Final(error),
-        }
-    }
-
-    /// Codes: PostgreSQL documentation, appendix A.
-    fn of(error: sqlx::Error, instance: &Instance) -> Self {
-        let message = errors::driver_message(&error);
-        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-        let kind = match (&error, code.as_deref()) {
-            // invalid_password, invalid_authorization_specification, invalid_catalog_name.
-            (_, Some("28P01" | "28000" | "3D000")) => ErrorKind::Authentication,
-            // insufficient_privilege.
-            (_, Some("42501")) => ErrorKind::Privilege,
-            // too_many_connections.
-            (_, Some("53300")) => return Self::Full(message),
-            (sqlx::Error::Tls(_), _) => ErrorKind::Tls,
-            (sqlx::Error::Io(io), _) if is_of_tls(io) => ErrorKind::Tls,
-            (sqlx::Error::Configuration(_), _) => ErrorKind::Configuration,
-            (_, _) => return Self::Unreachable(message),
-        };
-        Self::Final(Error::new(kind, message).on(instance.id()).caused_by(error))
-    }
-}
-
-/// The user's `on_connect` failed.
-fn prepare(error: sqlx::Error, instance: &Instance) -> NotConnected {
-    if !errors::leaves_connection_usable(&error) {
-        return NotConnected::of(error, instance);
-    }
-    let text = format!("on_connect failed: {}", errors::driver_message(&error));
-    let failed = Error::new(ErrorKind::Statement, text).on(instance.id());
-    NotConnected::Final(failed.caused_by(error))
 }
 
 impl fmt::Debug for Pools {

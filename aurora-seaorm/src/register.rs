@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use aurora_core::{Cluster, Config, Role};
+use aurora_core::{Cluster, Config, Error, ErrorKind, Family, Role};
 use futures_util::FutureExt as _;
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
 
 use crate::connection::AuroraConnection;
+use crate::engine::{Engine, backend};
 use crate::errors;
 use crate::follow::{Target, follow};
+use crate::open;
 
 /// `Database::connect_aurora(url)`: connects to a cluster, with every statement routed.
 pub trait ConnectAurora {
@@ -102,26 +104,52 @@ pub trait AuroraConnectOptions: Sized {
 
 impl AuroraConnectOptions for ConnectOptions {
     fn for_cluster(cluster: &Cluster, role: Role) -> Self {
-        let mut options = Self::new("postgres://cluster");
+        let mut options = Self::new(match cluster.config().family() {
+            Family::MySql => "mysql://cluster",
+            _ => "postgres://cluster",
+        });
         options.aurora(cluster, role);
         options
     }
 
     fn aurora(&mut self, cluster: &Cluster, role: Role) -> &mut Self {
-        let target = Arc::new(Target::new(cluster.clone(), role, None));
-        let (first, hooks) = (Arc::clone(&target), Arc::clone(&target));
         // The pool must be followed before its first connection: it may have to wait for a writer.
-        self.connect_lazy(true)
-            .acquire_timeout(cluster.config().failover_timeout())
-            .map_sqlx_postgres_opts(move |given| first.begin(Some(given)))
-            .map_sqlx_postgres_pool_opts(move |pool| hooks.hook(pool))
-            .after_connect(move |database| start(Arc::clone(&target), database).boxed())
+        self.connect_lazy(true).acquire_timeout(cluster.config().failover_timeout());
+        match cluster.config().family() {
+            #[cfg(feature = "mysql")]
+            Family::MySql => install::<sqlx::MySql>(self, cluster, role),
+            #[cfg(feature = "postgres")]
+            Family::Postgres => install::<sqlx::Postgres>(self, cluster, role),
+            _ => {
+                let cluster = cluster.clone();
+                self.after_connect(move |database| {
+                    refuse(open::missing(cluster.config()), database).boxed()
+                })
+            }
+        }
     }
 }
 
+fn install<'o, E: Engine>(
+    options: &'o mut ConnectOptions,
+    cluster: &Cluster,
+    role: Role,
+) -> &'o mut ConnectOptions {
+    let target = Arc::new(Target::<E>::new(cluster.clone(), role, None));
+    E::install(options, &target);
+    options.after_connect(move |database| start(Arc::clone(&target), database).boxed())
+}
+
 /// Starts to follow, and proves that there is something to follow.
-async fn start(target: Arc<Target>, database: DatabaseConnection) -> Result<(), DbErr> {
-    let pool = database.get_postgres_connection_pool().clone();
+async fn start<E: Engine>(
+    target: Arc<Target<E>>,
+    database: DatabaseConnection,
+) -> Result<(), DbErr> {
+    let Some(pool) = E::pool(&database) else {
+        let wanted = backend(target.cluster().config());
+        let text = format!("the URL of these options is not one of {wanted:?}, as the cluster is");
+        return refuse(Error::new(ErrorKind::Configuration, text), database).await;
+    };
     let events = target.cluster().events();
     tokio::spawn(follow(Arc::clone(&target), pool, events));
     let deadline = Instant::now() + target.cluster().config().connect_timeout();
@@ -135,4 +163,10 @@ async fn start(target: Arc<Target>, database: DatabaseConnection) -> Result<(), 
         database.close_by_ref().await?;
     }
     proven
+}
+
+/// Closes a pool that leads nowhere.
+async fn refuse(error: Error, database: DatabaseConnection) -> Result<(), DbErr> {
+    database.close_by_ref().await?;
+    Err(errors::conn_err(error))
 }

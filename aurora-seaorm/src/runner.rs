@@ -2,6 +2,7 @@
 //!
 //! The decisions are [`aurora_core::session`]'s, shared by all adapters; here they are carried out.
 
+mod insert_id;
 mod ours;
 
 use std::sync::Arc;
@@ -10,9 +11,9 @@ use std::time::Instant;
 use aurora_core::session::{Failure, Place, Recovery, Session, Step, Trouble};
 use aurora_core::sql::{Classification, Verdict};
 use aurora_core::{Complaint, Deadline, Need, Outcome, Role};
-use sqlx::postgres::PgQueryResult;
 
 use crate::attempt::Attempt;
+use crate::engine::Aftermath;
 use crate::errors;
 use crate::held::{Condition, Held};
 use crate::pools::Pools;
@@ -21,6 +22,7 @@ use crate::statement::{self, Answer, Ask, Statement};
 
 const TRANSACTION_LOST: &str =
     "the transaction was lost with its connection: roll back, and run all of it again";
+const TRANSACTION_ABORTED: &str = "the server has rolled the transaction back, because a statement in it failed: roll back, and run all of it again";
 const SESSION_LOST: &str = "the session's settings, locks, temporary tables and the like were lost with its connection: set them again";
 
 /// One session: its state, and its connection while something ties it there.
@@ -35,13 +37,23 @@ pub(crate) struct Runner {
     aborted: bool,
     /// A statement is with the server that may write, or commit what was written.
     in_doubt: bool,
+    /// The connection has been given a `LAST_INSERT_ID()` that is not ours.
+    has_own_insert_id: bool,
     owner: Owner,
 }
 
 impl Runner {
     pub(crate) fn new(pools: Arc<Pools>, session: Session, owner: Owner) -> Self {
-        let (held, wrote, aborted, in_doubt) = (None, false, false, false);
-        Self { pools, session, held, wrote, aborted, in_doubt, owner }
+        Self {
+            pools,
+            session,
+            held: None,
+            wrote: false,
+            aborted: false,
+            in_doubt: false,
+            has_own_insert_id: false,
+            owner,
+        }
     }
 
     /// Whether nothing ties the session to its connection.
@@ -67,9 +79,9 @@ impl Runner {
         self.aborted
     }
 
-    /// Notes that work was undone up to a savepoint: the transaction goes on.
+    /// Notes that work was undone up to a savepoint: the transaction goes on, if it is open.
     pub(crate) fn revived(&mut self) {
-        self.aborted = false;
+        self.aborted &= !self.session.in_transaction();
     }
 
     /// Whether data was, or may have been, changed since this was asked last.
@@ -93,12 +105,13 @@ impl Runner {
         ask: Ask<'_>,
         limit: Option<Instant>,
     ) -> Result<Answer, sqlx::Error> {
-        let mut classification = self.pools.cluster().classify(statement.sql);
+        let mut classification = self.pools.cluster().classify(statement.judged());
         if self.session.gives_up_what_is_lost(&classification) {
-            return Ok(Answer::Done(PgQueryResult::default()));
+            self.aborted &= self.session.is_transaction_lost();
+            return Ok(Answer::Nothing);
         }
         let deadline = Deadline::of(self.pools.cluster()).no_later_than(limit);
-        let mut need = self.session.need(&classification, Some(statement.sql), Instant::now);
+        let mut need = self.session.need(&classification, Some(statement.judged()), Instant::now);
         let mut recovery = Recovery::default();
         loop {
             self.acquire(need, deadline).await?;
@@ -110,11 +123,11 @@ impl Runner {
                         Ok(need) => need,
                         // The connection broke under the ROLLBACK, which comes to the same.
                         Err(_) if self.session.gives_up_what_is_lost(&classification) => {
-                            return Ok(Answer::Done(PgQueryResult::default()));
+                            return Ok(Answer::Nothing);
                         }
                         Err(error) => return Err(error),
                     };
-                    classification = self.pools.cluster().classify(statement.sql);
+                    classification = self.pools.cluster().classify(statement.judged());
                 }
             }
         }
@@ -123,7 +136,8 @@ impl Runner {
     /// Sees to it that a connection is held that may run the statement.
     async fn acquire(&mut self, need: Need, deadline: Deadline) -> Result<(), sqlx::Error> {
         if self.session.is_transaction_lost() {
-            return Err(errors::lost_before(TRANSACTION_LOST));
+            let text = if self.aborted { TRANSACTION_ABORTED } else { TRANSACTION_LOST };
+            return Err(errors::lost_before(text));
         }
         let Some(held) = &self.held else {
             if !self.session.is_free() {
@@ -137,6 +151,7 @@ impl Runner {
                 self.session.settle(held.lease().instance(), Role::Reader);
             }
             self.held = Some(held);
+            self.has_own_insert_id = false;
             return Ok(());
         };
         let topology = self.pools.cluster().snapshot();
@@ -170,6 +185,7 @@ impl Runner {
         ask: Ask<'_>,
         classification: &Classification,
     ) -> Result<Answer, sqlx::Error> {
+        self.recall_insert_id(statement, classification).await?;
         let Some(held) = &mut self.held else {
             return Err(errors::lost_before(SESSION_LOST));
         };
@@ -190,6 +206,7 @@ impl Runner {
         let now = Instant::now();
         running.succeeded(now);
         let role = held.role();
+        self.note_insert_id(&answer);
         self.follow(classification, role, now);
         Ok(answer)
     }
@@ -222,11 +239,15 @@ impl Runner {
     ) -> Result<Need, sqlx::Error> {
         let Some(held) = &mut self.held else { return Err(error) };
         let (place, trouble, at) = (held.place(), errors::trouble(&error), Instant::now());
-        held.set(if errors::leaves_connection_usable(&error) {
+        // What a refused COMMIT leaves behind, nobody else shall find.
+        let is_doubtful = matches!(attempt.classification.verdict(), Verdict::Transaction(_))
+            && !held.link().ends_by_refused_commit();
+        held.set(if errors::leaves_connection_usable(&error) && !is_doubtful {
             Condition::Clean
         } else {
             Condition::Dirty
         });
+        let aftermath = held.link().aftermath(&error);
         let is_lost = matches!(trouble, Trouble::Lost | Trouble::NotSent);
         if is_lost {
             held.lease().stats().broke();
@@ -245,7 +266,7 @@ impl Runner {
             trouble,
         };
         let step = attempt.limit(recovery.next(&mut self.session, &failure), is_lost);
-        self.follow_failure(&error, is_lost);
+        self.follow_failure(&error, is_lost, aftermath);
         match step {
             Step::Again(need) => Ok(need),
             Step::AskThenAgain(need) => {
@@ -257,7 +278,7 @@ impl Runner {
                 Err(error)
             }
             Step::OnWriter => {
-                self.pools.cluster().remember_write(statement.sql);
+                self.pools.cluster().remember_write(statement.judged());
                 Ok(Need::Write)
             }
             Step::Fail => Err(error),
@@ -269,20 +290,37 @@ impl Runner {
     }
 
     /// Lets the session's own marks follow a statement that failed.
-    fn follow_failure(&mut self, error: &sqlx::Error, is_lost: bool) {
+    fn follow_failure(&mut self, error: &sqlx::Error, is_lost: bool, aftermath: Aftermath) {
         if is_lost {
             self.close();
             self.aborted = false;
-        } else if self.session.in_transaction() {
-            // A statement that the server refused aborts the transaction around it.
-            self.aborted |= matches!(error, sqlx::Error::Database(_));
-            if !errors::leaves_connection_usable(error) {
-                self.close();
-            }
-        } else {
+        } else if !self.session.in_transaction() {
             self.aborted = false;
             self.release();
+        } else if !errors::leaves_connection_usable(error) {
+            self.close();
+        } else {
+            match aftermath {
+                #[cfg(feature = "postgres")]
+                Aftermath::Aborted => self.aborted = true,
+                Aftermath::Nothing => {}
+                #[cfg(feature = "mysql")]
+                Aftermath::RolledBack => self.rolled_back(),
+            }
         }
+    }
+
+    /// There is no transaction any more, whose owner does not know it yet: the connection is good,
+    /// but what the owner sends would be committed by itself.
+    #[cfg(feature = "mysql")]
+    fn rolled_back(&mut self) {
+        let was_pinned = self.session.is_pinned();
+        self.session.disconnected();
+        self.aborted = true;
+        if was_pinned {
+            self.session.pin();
+        }
+        self.release();
     }
 
     /// Gives the connection back if nothing ties the session to it.

@@ -30,10 +30,18 @@ pub(crate) struct TaskSessions {
 
 #[derive(Debug, Default)]
 struct Shard {
-    writes: HashMap<Key, Instant>,
+    writes: HashMap<Key, Wrote>,
     /// The last write of all that were forgotten: every task that is not known counts as having
     /// written then, so forgetting never breaks a promise.
     forgotten: Option<Instant>,
+}
+
+/// What a task wrote last.
+#[derive(Clone, Copy, Debug)]
+struct Wrote {
+    at: Instant,
+    /// The number that its last INSERT was given; 0 if it was given none.
+    insert_id: u64,
 }
 
 /// A session without a handle of its own: a task, or what a thread blocks on.
@@ -60,16 +68,21 @@ impl TaskSessions {
 
     fn last_write_of(&self, key: Key) -> Option<Instant> {
         let shard = lock(self.shard(key));
-        shard.writes.get(&key).copied().max(shard.forgotten)
+        shard.writes.get(&key).map(|wrote| wrote.at).max(shard.forgotten)
     }
 
     fn note_of(&self, key: Key, now: Instant) {
         let mut shard = lock(self.shard(key));
-        if shard.writes.len() >= REMEMBERED {
-            shard.forget(now);
-        }
-        let known = shard.writes.entry(key).or_insert(now);
-        *known = now.max(*known);
+        let known = shard.wrote(key, now);
+        known.at = now.max(known.at);
+    }
+
+    fn note_insert_id_of(&self, key: Key, insert_id: u64, now: Instant) {
+        lock(self.shard(key)).wrote(key, now).insert_id = insert_id;
+    }
+
+    fn insert_id_of(&self, key: Key) -> u64 {
+        lock(self.shard(key)).writes.get(&key).map_or(0, |wrote| wrote.insert_id)
     }
 
     fn shard(&self, key: Key) -> &Mutex<Shard> {
@@ -81,17 +94,25 @@ impl TaskSessions {
 }
 
 impl Shard {
+    /// What the task wrote last, if only now.
+    fn wrote(&mut self, key: Key, now: Instant) -> &mut Wrote {
+        if self.writes.len() >= REMEMBERED {
+            self.forget(now);
+        }
+        self.writes.entry(key).or_insert(Wrote { at: now, insert_id: 0 })
+    }
+
     /// Forgets the writes that are old, or the older half if too few are.
     fn forget(&mut self, now: Instant) {
-        let mut moments: Vec<Instant> = self.writes.values().copied().collect();
+        let mut moments: Vec<Instant> = self.writes.values().map(|wrote| wrote.at).collect();
         let middle = moments.len() / 2;
         let (_, median, _) = moments.select_nth_unstable(middle);
         let limit = now.checked_sub(OLD).map_or(*median, |old| old.max(*median));
         let forgotten = &mut self.forgotten;
         self.writes.retain(|_, wrote| {
-            let keep = *wrote > limit;
+            let keep = wrote.at > limit;
             if !keep {
-                *forgotten = (*forgotten).max(Some(*wrote));
+                *forgotten = (*forgotten).max(Some(wrote.at));
             }
             keep
         });
@@ -133,6 +154,7 @@ pub(crate) struct Marks {
     last_write: Option<Instant>,
     required: Option<Instant>,
     reader: Option<InstanceId>,
+    insert_id: u64,
 }
 
 /// Whose statements they are: what they write, the others of the same one have to see.
@@ -169,6 +191,22 @@ impl Owner {
         match self {
             Self::Explicit(marks) => lock_marks(marks).last_write = Some(now),
             Self::Task(tasks, key) => tasks.note_of(*key, now),
+        }
+    }
+
+    /// Notes the number that an INSERT was given.
+    pub(crate) fn note_insert_id(&self, insert_id: u64) {
+        match self {
+            Self::Explicit(marks) => lock_marks(marks).insert_id = insert_id,
+            Self::Task(tasks, key) => tasks.note_insert_id_of(*key, insert_id, Instant::now()),
+        }
+    }
+
+    /// The number that its last INSERT was given; 0 if it was given none.
+    pub(crate) fn insert_id(&self) -> u64 {
+        match self {
+            Self::Explicit(marks) => lock_marks(marks).insert_id,
+            Self::Task(tasks, key) => tasks.insert_id_of(*key),
         }
     }
 

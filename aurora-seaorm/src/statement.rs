@@ -2,14 +2,15 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use aurora_core::Family;
 use futures_util::TryStreamExt as _;
+use futures_util::stream::BoxStream;
 use sea_orm::sea_query::Values;
-use sea_orm::{DbErr, QueryResult};
+use sea_orm::{DbErr, ExecResult, QueryResult};
 use sea_query_sqlx::SqlxValues;
-use sqlx::postgres::{PgConnection, PgQueryResult, PgRow};
-use sqlx::{AssertSqlSafe, Executor as _, Postgres};
 use tokio::sync::mpsc;
 
+use crate::engine::{Begin, Done, Row};
 use crate::errors;
 use crate::held::{Condition, Held};
 
@@ -18,17 +19,42 @@ use crate::held::{Condition, Held};
 pub(crate) struct Statement<'a> {
     pub(crate) sql: &'a str,
     pub(crate) values: Option<&'a Values>,
+    /// What it is judged by, where that is not its text.
+    judged: Option<&'a str>,
+}
+
+impl<'a> Statement<'a> {
+    /// A statement that is judged as if it were `judged`.
+    pub(crate) fn judged_as(sql: &'a str, judged: &'a str) -> Self {
+        Self { sql, values: None, judged: Some(judged) }
+    }
+
+    /// The text that it is judged by.
+    pub(crate) fn judged(&self) -> &'a str {
+        self.judged.unwrap_or(self.sql)
+    }
+
+    /// The values in the words of sqlx.
+    pub(crate) fn values(&self) -> SqlxValues {
+        SqlxValues(self.values.cloned().unwrap_or_else(|| Values(Vec::new())))
+    }
+}
+
+impl<'a> From<&'a Begin> for Statement<'a> {
+    fn from(begin: &'a Begin) -> Self {
+        Self::judged_as(&begin.sql, &begin.judged)
+    }
 }
 
 impl<'a> From<&'a sea_orm::Statement> for Statement<'a> {
     fn from(statement: &'a sea_orm::Statement) -> Self {
-        Self { sql: &statement.sql, values: statement.values.as_ref() }
+        Self { sql: &statement.sql, values: statement.values.as_ref(), judged: None }
     }
 }
 
 impl<'a> From<&'a str> for Statement<'a> {
     fn from(sql: &'a str) -> Self {
-        Self { sql, values: None }
+        Self { sql, values: None, judged: None }
     }
 }
 
@@ -65,7 +91,7 @@ impl Rows {
         }
     }
 
-    async fn deliver(&self, row: PgRow) -> bool {
+    async fn deliver(&self, row: impl Into<QueryResult>) -> bool {
         self.delivered.store(true, Ordering::Relaxed);
         self.to.send(Ok(row.into())).await.is_ok()
     }
@@ -84,32 +110,42 @@ impl Ask<'_> {
 /// What came back.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    Done(PgQueryResult),
-    Row(Option<PgRow>),
-    Rows(Vec<PgRow>),
+    Done(Done),
+    /// It did not have to be sent, or has told all there is.
+    Nothing,
+    Row(Option<Row>),
+    Rows(Vec<Row>),
 }
 
 impl Answer {
-    pub(crate) fn done(self) -> PgQueryResult {
+    pub(crate) fn done(self, family: Family) -> ExecResult {
         match self {
-            Self::Done(result) => result,
-            Self::Row(_) | Self::Rows(_) => PgQueryResult::default(),
+            Self::Done(done) => done.into(),
+            Self::Nothing | Self::Row(_) | Self::Rows(_) => Done::nothing(family).into(),
         }
     }
 
-    pub(crate) fn row(self) -> Option<PgRow> {
+    pub(crate) fn row(self) -> Option<Row> {
         match self {
             Self::Row(row) => row,
             Self::Rows(rows) => rows.into_iter().next(),
-            Self::Done(_) => None,
+            Self::Done(_) | Self::Nothing => None,
         }
     }
 
-    pub(crate) fn rows(self) -> Vec<PgRow> {
+    pub(crate) fn rows(self) -> Vec<Row> {
         match self {
             Self::Rows(rows) => rows,
             Self::Row(row) => row.into_iter().collect(),
-            Self::Done(_) => Vec::new(),
+            Self::Done(_) | Self::Nothing => Vec::new(),
+        }
+    }
+
+    /// The number that the statement gave to the row that it inserted, if it did.
+    pub(crate) fn insert_id(&self) -> Option<u64> {
+        match self {
+            Self::Done(done) => done.insert_id(),
+            Self::Nothing | Self::Row(_) | Self::Rows(_) => None,
         }
     }
 }
@@ -122,9 +158,10 @@ pub(crate) async fn put(
 ) -> Result<Answer, sqlx::Error> {
     held.set(Condition::Busy);
     let lost = held.lost();
+    let (link, condition) = held.parts();
     tokio::select! {
         biased;
-        answer = run(statement, ask, held) => answer,
+        answer = link.run(statement, ask, condition) => answer,
         () = lost.notified() => Err(sqlx::Error::Io(std::io::Error::new(
             std::io::ErrorKind::ConnectionAborted,
             "the instance was declared lost",
@@ -132,44 +169,22 @@ pub(crate) async fn put(
     }
 }
 
-async fn run(
-    statement: Statement<'_>,
-    ask: Ask<'_>,
-    held: &mut Held,
-) -> Result<Answer, sqlx::Error> {
-    let (connection, condition) = held.parts();
-    match ask {
-        Ask::All => connection.fetch_all(query(statement)).await.map(Answer::Rows),
-        Ask::Execute => connection.execute(query(statement)).await.map(Answer::Done),
-        // Reads to the end of the statement: only then it is committed.
-        Ask::One => connection.fetch_optional(query(statement)).await.map(Answer::Row),
-        Ask::Stream(rows) => stream(statement, rows, connection, condition).await,
-        Ask::Unprepared => {
-            let text = sqlx::raw_sql(AssertSqlSafe(statement.sql));
-            text.execute(connection).await.map(Answer::Done)
-        }
-    }
-}
-
-async fn stream(
-    statement: Statement<'_>,
+/// Sends rows on as they arrive. While one is waited for the connection is in the condition
+/// `between`, once there has been one.
+pub(crate) async fn stream<R: Into<QueryResult>>(
+    mut rows: BoxStream<'_, Result<R, sqlx::Error>>,
     to: &Rows,
-    connection: &mut PgConnection,
     condition: &mut Condition,
+    between: Condition,
 ) -> Result<Answer, sqlx::Error> {
-    let mut rows = connection.fetch(query(statement));
     while let Some(row) = rows.try_next().await? {
         // All is sent and the server answers: whoever comes next can read past the rest.
         *condition = Condition::Draining;
         if !to.deliver(row).await {
-            return Ok(Answer::Done(PgQueryResult::default()));
+            return Ok(Answer::Nothing);
         }
+        *condition = between;
     }
     *condition = Condition::Clean;
-    Ok(Answer::Done(PgQueryResult::default()))
-}
-
-fn query(statement: Statement<'_>) -> sqlx::query::Query<'_, Postgres, SqlxValues> {
-    let values = statement.values.cloned().unwrap_or_else(|| Values(Vec::new()));
-    sqlx::query_with(AssertSqlSafe(statement.sql), SqlxValues(values))
+    Ok(Answer::Nothing)
 }

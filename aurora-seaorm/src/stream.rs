@@ -3,14 +3,17 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
+use aurora_core::Family;
 use futures_util::Stream;
 use futures_util::future::BoxFuture;
 use sea_orm::{DbBackend, DbErr, QueryResult, StreamTrait};
 use tokio::sync::mpsc;
 
 use crate::connection::AuroraConnection;
+use crate::engine;
 use crate::statement::{Ask, Rows};
 
 /// How many rows are read ahead.
@@ -25,18 +28,23 @@ pub struct AuroraStream {
     /// Runs the statement; polled with the stream, so that rows wait for whoever takes them.
     driver: Option<BoxFuture<'static, ()>>,
     rows: mpsc::Receiver<Result<QueryResult, DbErr>>,
+    /// Whether the connection is still needed when the stream is dropped.
+    outlived: Arc<AtomicBool>,
 }
 
 impl AuroraStream {
     /// The rows of a statement of a handle.
     pub(crate) fn of(connection: AuroraConnection, statement: sea_orm::Statement) -> Self {
-        Self::driven_by(move |rows| async move {
+        let outlived = Arc::new(AtomicBool::new(false));
+        let is_tied = Arc::clone(&outlived);
+        Self::driven_by(outlived, move |rows| async move {
             let slot = match connection.tie(&statement.sql).await {
                 Ok(slot) => slot,
                 Err(error) => return rows.end(Err(error)).await,
             };
             match slot {
                 Some(slot) => {
+                    is_tied.store(connection.config().family() == Family::MySql, Ordering::Relaxed);
                     let result =
                         connection.run_tied(&slot, (&statement).into(), Ask::Stream(&rows)).await;
                     rows.end(result).await;
@@ -53,13 +61,21 @@ impl AuroraStream {
         })
     }
 
+    /// The rows of a statement in a transaction.
+    pub(crate) fn in_transaction<F>(family: Family, driver: impl FnOnce(Arc<Rows>) -> F) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Self::driven_by(Arc::new(AtomicBool::new(family == Family::MySql)), driver)
+    }
+
     /// The rows that `driver` sends.
-    pub(crate) fn driven_by<F>(driver: impl FnOnce(Arc<Rows>) -> F) -> Self
+    fn driven_by<F>(outlived: Arc<AtomicBool>, driver: impl FnOnce(Arc<Rows>) -> F) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let (to, rows) = mpsc::channel(AHEAD);
-        Self { driver: Some(Box::pin(driver(Arc::new(Rows::new(to))))), rows }
+        Self { driver: Some(Box::pin(driver(Arc::new(Rows::new(to))))), rows, outlived }
     }
 }
 
@@ -81,6 +97,21 @@ impl Stream for AuroraStream {
     }
 }
 
+impl Drop for AuroraStream {
+    /// A connection to MySQL is of no use to anybody once a read of it was dropped. Where it is
+    /// still needed, the driver goes on until the next row, which nobody takes.
+    fn drop(&mut self) {
+        if !self.outlived.load(Ordering::Relaxed) {
+            return;
+        }
+        let Some(driver) = self.driver.take() else { return };
+        self.rows.close();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(driver);
+        }
+    }
+}
+
 impl fmt::Debug for AuroraStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuroraStream")
@@ -93,7 +124,7 @@ impl StreamTrait for AuroraConnection {
     type Stream<'a> = AuroraStream;
 
     fn get_database_backend(&self) -> DbBackend {
-        DbBackend::Postgres
+        engine::backend(self.config())
     }
 
     fn stream_raw<'a>(

@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use aurora_core::session::{Place, Trouble};
-use aurora_core::{Error, ErrorKind};
+use aurora_core::{Config, Error, ErrorKind};
 use sea_orm::{DbErr, TransactionError, TransactionOptions};
-use sqlx::postgres::PgRow;
 
 use crate::connection::AuroraConnection;
+use crate::engine::{Begin, Row};
 use crate::errors;
 use crate::runner::Runner;
 use crate::session::Slot;
@@ -55,7 +55,7 @@ impl Inner {
         runner.run(statement, ask).await
     }
 
-    async fn begin(&self, begin: &str, limit: Option<Instant>) -> Result<(), sqlx::Error> {
+    async fn begin(&self, begin: &Begin, limit: Option<Instant>) -> Result<(), sqlx::Error> {
         let mut guard = self.connection.lock(&self.slot).await?;
         let runner = guard.get_or_insert_with(|| self.connection.runner());
         let begun = runner.run_until(begin.into(), Ask::Unprepared, limit).await;
@@ -120,7 +120,8 @@ impl AuroraTransaction {
         options: TransactionOptions,
     ) -> Result<Self, DbErr> {
         let mut transaction = Self::prepare(connection).await.map_err(errors::query_err)?;
-        let begin = format!("BEGIN{}", modes(options));
+        let (level, access) = modes(&options);
+        let begin = Begin::of(connection.config().family(), level.as_deref(), access.as_deref());
         transaction.inner.begin(&begin, None).await.map_err(errors::query_err)?;
         transaction.is_open = true;
         Ok(transaction)
@@ -148,9 +149,12 @@ impl AuroraTransaction {
         let savepoint = format!("SAVEPOINT aurora_{id}");
         self.run(savepoint.as_str().into(), Ask::Unprepared).await.map_err(errors::query_err)?;
         let nested = Self { inner: Arc::clone(&self.inner), savepoint: Some(id), is_open: true };
-        let modes = modes(options);
+        let (level, access) = modes(&options);
+        let level = level.map(|level| format!("ISOLATION LEVEL {level}"));
+        let modes: Vec<String> = level.into_iter().chain(access).collect();
         if !modes.is_empty() {
-            let set = format!("SET TRANSACTION{modes}");
+            // MySQL refuses that in an open transaction.
+            let set = format!("SET TRANSACTION {}", modes.join(", "));
             nested.run(set.as_str().into(), Ask::Unprepared).await.map_err(errors::exec_err)?;
         }
         Ok(nested)
@@ -160,10 +164,14 @@ impl AuroraTransaction {
         self.inner.run(statement, ask).await
     }
 
+    fn config(&self) -> &Config {
+        self.inner.connection.config()
+    }
+
     pub(crate) async fn rows(
         &self,
         statement: &sea_orm::Statement,
-    ) -> Result<Vec<PgRow>, sqlx::Error> {
+    ) -> Result<Vec<Row>, sqlx::Error> {
         self.run(statement.into(), Ask::All).await.map(Answer::rows)
     }
 
@@ -263,16 +271,10 @@ impl AuroraTransaction {
     }
 }
 
-/// The modes of a transaction, as they stand behind BEGIN and SET TRANSACTION.
-fn modes(options: TransactionOptions) -> String {
-    let mut modes = String::new();
-    if let Some(level) = options.isolation_level {
-        modes.push_str(&format!(" ISOLATION LEVEL {level}"));
-    }
-    if let Some(access) = options.access_mode {
-        modes.push_str(&format!(" {access}"));
-    }
-    modes
+/// The isolation level and the access mode, as SQL says them.
+fn modes(options: &TransactionOptions) -> (Option<String>, Option<String>) {
+    let level = options.isolation_level.as_ref().map(ToString::to_string);
+    (level, options.access_mode.as_ref().map(ToString::to_string))
 }
 
 fn ended() -> sqlx::Error {

@@ -11,12 +11,12 @@ use aurora_core::session::Trouble;
 use aurora_core::transaction::{
     Attempts, Doubt, Evidence, Failed, MarkerId, Next, Phase, Resolve, RunOptions,
 };
-use aurora_core::{Error, ErrorKind, Retry};
-use sea_orm::{DbErr, TransactionError};
-use sqlx::Row as _;
+use aurora_core::{Error, ErrorKind, Family, Retry};
+use sea_orm::{DbErr, QueryResult, TransactionError};
 
 use super::AuroraTransaction;
 use crate::connection::AuroraConnection;
+use crate::engine::Begin;
 use crate::errors;
 use crate::runner::Runner;
 use crate::statement::{Answer, Ask};
@@ -142,7 +142,9 @@ impl AuroraConnection {
         let since = Instant::now();
         let mut transaction =
             AuroraTransaction::prepare(self).await.map_err(|error| blame_ours(None, error))?;
-        let begun = transaction.inner.begin(&options.begin_sql(), Some(until)).await;
+        let family = self.config().family();
+        let begin = Begin::of_run(family, options);
+        let begun = transaction.inner.begin(&begin, Some(until)).await;
         begun.map_err(|error| blame_ours(Some((&transaction, Phase::Work)), error))?;
         transaction.is_open = true;
         let value = match work(&transaction).await {
@@ -255,10 +257,13 @@ impl AuroraTransaction {
                 self.inner.connection.cluster().note_marker(table);
                 Ok(Evidence::Marker(table.clone(), id))
             }
-            Resolve::SameServer => {
+            // MySQL tells nobody what became of a transaction.
+            Resolve::SameServer if self.config().family() == Family::Postgres => {
                 let sql = "SELECT pg_catalog.txid_current_if_assigned()";
                 let row = self.ask_as("SELECT 1", sql, Ask::One).await?.row();
-                let id: Option<i64> = row.ok_or(sqlx::Error::RowNotFound)?.try_get(0)?;
+                let row = QueryResult::from(row.ok_or(sqlx::Error::RowNotFound)?);
+                let id: Option<i64> =
+                    row.try_get_by_index(0).map_err(|error| sqlx::Error::Decode(error.into()))?;
                 Ok(id.map_or(Evidence::NothingWritten, |id| Evidence::Transaction { id, since }))
             }
             _ => Ok(Evidence::None),

@@ -12,6 +12,7 @@ use sea_orm::{
 use super::AuroraTransaction;
 use crate::connection::AuroraConnection;
 use crate::connection_trait::connection_trait;
+use crate::engine;
 use crate::statement::Ask;
 use crate::stream::AuroraStream;
 
@@ -32,7 +33,7 @@ impl StreamTrait for AuroraTransaction {
     type Stream<'a> = AuroraStream;
 
     fn get_database_backend(&self) -> DbBackend {
-        DbBackend::Postgres
+        engine::backend(self.config())
     }
 
     fn stream_raw<'a>(
@@ -41,7 +42,8 @@ impl StreamTrait for AuroraTransaction {
     ) -> Pin<Box<dyn Future<Output = Result<AuroraStream, DbErr>> + 'a + Send>> {
         let inner = Arc::clone(&self.inner);
         Box::pin(async move {
-            Ok(AuroraStream::driven_by(move |rows| async move {
+            let family = self.config().family();
+            Ok(AuroraStream::in_transaction(family, move |rows| async move {
                 let result = inner.run((&statement).into(), Ask::Stream(&rows)).await;
                 rows.end(result).await;
             }))

@@ -1,0 +1,320 @@
+//! What differs between sqlx's engines. Which one it is follows from the cluster's URL, and is
+//! decided once for each connection, when it is opened.
+
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use aurora_core::session::Trouble;
+use aurora_core::transaction::RunOptions;
+use aurora_core::{Cluster, Config, ErrorKind, Family, Instance, Login, Role};
+use futures_util::future::BoxFuture;
+use sea_orm::{ConnectOptions, DatabaseConnection, DbBackend, ExecResult, QueryResult};
+use sqlx::error::DatabaseError;
+use sqlx::{Connection, Database, Pool};
+
+#[cfg(feature = "mysql")]
+pub(crate) use self::mysql::MySqlLink;
+use crate::follow::Target;
+use crate::held::Condition;
+use crate::statement::{Answer, Ask, Statement};
+
+/// How connections of an engine are made.
+pub(crate) type OptionsOf<E> = <<E as Database>::Connection as Connection>::Options;
+
+/// Prepares a new physical connection.
+pub(crate) type OnConnect<E> = dyn for<'c> Fn(&'c mut <E as Database>::Connection) -> BoxFuture<'c, Result<(), sqlx::Error>>
+    + Send
+    + Sync;
+
+/// One of sqlx's engines.
+pub(crate) trait Engine: Database {
+    /// Everything but the address and the login; `given` is what SeaORM has made of the user's own
+    /// options.
+    fn base(given: Option<OptionsOf<Self>>, config: &Config) -> OptionsOf<Self>;
+
+    /// The user and the password.
+    fn with_login(base: OptionsOf<Self>, login: &Login) -> OptionsOf<Self>;
+
+    /// The address: the one at which the monitor reached the instance, unless the certificate must
+    /// name the host, which sqlx compares with what it connects to.
+    fn at(base: OptionsOf<Self>, config: &Config, instance: &Instance) -> OptionsOf<Self>;
+
+    /// Asks what has to be known of a new connection.
+    fn ask(
+        connection: &mut Self::Connection,
+        cluster: &Cluster,
+    ) -> impl Future<Output = Result<OwnWord, sqlx::Error>> + Send;
+
+    /// Whether a server that says this may be one of the role.
+    fn has_role(word: &OwnWord, role: Role) -> bool;
+
+    /// Whether the connection leads to the instance.
+    fn leads_to(word: &OwnWord, instance: &Instance) -> bool;
+
+    /// The connection, as the pools hold it.
+    fn link(connection: Self::Connection, word: &OwnWord) -> Link;
+
+    /// SeaORM's connection with that pool.
+    fn database(pool: Pool<Self>) -> DatabaseConnection;
+
+    /// The pool of SeaORM's connection; `None` if it is one of another engine.
+    fn pool(database: &DatabaseConnection) -> Option<Pool<Self>>;
+
+    /// Has a pool that SeaORM will make follow the target.
+    fn install(options: &mut ConnectOptions, target: &Arc<Target<Self>>);
+
+    /// Logs in once, for the cluster to notice a refused password.
+    fn try_login(
+        cluster: &Cluster,
+        instance: &Instance,
+        deadline: Instant,
+    ) -> impl Future<Output = ()> + Send;
+}
+
+/// What a server says of itself and of the connection.
+#[derive(Debug)]
+pub(crate) struct OwnWord {
+    pub(crate) takes_writes: bool,
+    /// The address at which it was reached.
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "MySQL does not tell it"))]
+    pub(crate) address: Option<String>,
+    /// Where it sees the connection's other end.
+    pub(crate) local_port: Option<u16>,
+    /// Which cluster it belongs to.
+    pub(crate) cluster: Option<String>,
+    /// Whether a wait for a lock that lasts too long undoes all of its transaction.
+    #[cfg_attr(
+        not(feature = "mysql"),
+        expect(dead_code, reason = "PostgreSQL has no such choice")
+    )]
+    pub(crate) rolls_back_on_timeout: bool,
+}
+
+/// A connection of one of the engines.
+#[derive(Debug)]
+pub(crate) enum Link {
+    #[cfg(feature = "mysql")]
+    MySql(MySqlLink),
+    #[cfg(feature = "postgres")]
+    Postgres(sqlx::PgConnection),
+}
+
+impl Link {
+    /// Puts the statement to the server.
+    pub(crate) async fn run(
+        &mut self,
+        statement: Statement<'_>,
+        ask: Ask<'_>,
+        condition: &mut Condition,
+    ) -> Result<Answer, sqlx::Error> {
+        match self {
+            #[cfg(feature = "mysql")]
+            Self::MySql(link) => link.run(statement, ask, condition).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => {
+                postgres::run(connection, statement, ask, condition).await
+            }
+        }
+    }
+
+    /// What an error of the server's has done to the transaction around its statement.
+    pub(crate) fn aftermath(&self, error: &sqlx::Error) -> Aftermath {
+        let sqlx::Error::Database(error) = error else { return Aftermath::Nothing };
+        match self {
+            #[cfg(feature = "mysql")]
+            Self::MySql(link) => link.aftermath(&**error),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => {
+                // It is rolled back, or goes on from a savepoint.
+                let _ = error;
+                Aftermath::Aborted
+            }
+        }
+    }
+
+    /// Whether a transaction is certainly over when its COMMIT was refused.
+    pub(crate) fn ends_by_refused_commit(&self) -> bool {
+        match self {
+            #[cfg(feature = "mysql")]
+            Self::MySql(_) => false,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => true,
+        }
+    }
+}
+
+/// What an error has done to the transaction around its statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Aftermath {
+    /// The server refuses everything until it is rolled back, or until a savepoint.
+    #[cfg(feature = "postgres")]
+    Aborted,
+    /// It is open as before.
+    Nothing,
+    /// There is none any more: what comes would be committed by itself.
+    #[cfg(feature = "mysql")]
+    RolledBack,
+}
+
+/// A row of one of the engines.
+#[derive(Debug)]
+pub(crate) enum Row {
+    #[cfg(feature = "mysql")]
+    MySql(sqlx::mysql::MySqlRow),
+    #[cfg(feature = "postgres")]
+    Postgres(sqlx::postgres::PgRow),
+}
+
+impl From<Row> for QueryResult {
+    fn from(row: Row) -> Self {
+        match row {
+            #[cfg(feature = "mysql")]
+            Row::MySql(row) => row.into(),
+            #[cfg(feature = "postgres")]
+            Row::Postgres(row) => row.into(),
+        }
+    }
+}
+
+/// What a statement without rows has done.
+#[derive(Debug)]
+pub(crate) enum Done {
+    #[cfg(feature = "mysql")]
+    MySql(sqlx::mysql::MySqlQueryResult),
+    #[cfg(feature = "postgres")]
+    Postgres(sqlx::postgres::PgQueryResult),
+}
+
+impl Done {
+    /// Nothing, said in the words of that family.
+    #[cfg(all(feature = "mysql", feature = "postgres"))]
+    pub(crate) fn nothing(family: Family) -> Self {
+        match family {
+            Family::MySql => Self::MySql(Default::default()),
+            _ => Self::Postgres(Default::default()),
+        }
+    }
+
+    /// Nothing, said in the only words there are.
+    #[cfg(not(feature = "postgres"))]
+    pub(crate) fn nothing(_: Family) -> Self {
+        Self::MySql(Default::default())
+    }
+
+    /// Nothing, said in the only words there are.
+    #[cfg(not(feature = "mysql"))]
+    pub(crate) fn nothing(_: Family) -> Self {
+        Self::Postgres(Default::default())
+    }
+
+    /// The number that the statement gave to the row that it inserted, if it did.
+    pub(crate) fn insert_id(&self) -> Option<u64> {
+        match self {
+            #[cfg(feature = "mysql")]
+            Self::MySql(done) => Some(done.last_insert_id()).filter(|id| *id != 0),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => None,
+        }
+    }
+}
+
+impl From<Done> for ExecResult {
+    fn from(done: Done) -> Self {
+        match done {
+            #[cfg(feature = "mysql")]
+            Done::MySql(done) => done.into(),
+            #[cfg(feature = "postgres")]
+            Done::Postgres(done) => done.into(),
+        }
+    }
+}
+
+/// SeaORM's name of a family.
+pub(crate) fn backend(config: &Config) -> DbBackend {
+    match config.family() {
+        Family::MySql => DbBackend::MySql,
+        _ => DbBackend::Postgres,
+    }
+}
+
+/// What a server's error means for the statement that met it.
+pub(crate) fn trouble(error: &dyn DatabaseError) -> Trouble {
+    #[cfg(feature = "mysql")]
+    if let Some(trouble) = mysql::trouble(error) {
+        return trouble;
+    }
+    #[cfg(feature = "postgres")]
+    if let Some(trouble) = postgres::trouble(error) {
+        return trouble;
+    }
+    // None of these engines' errors.
+    let _ = error;
+    Trouble::Statement
+}
+
+/// What a server's error means for somebody who wants to connect.
+pub(crate) fn kind(error: &dyn DatabaseError) -> ErrorKind {
+    #[cfg(feature = "mysql")]
+    if let Some(kind) = mysql::kind(error) {
+        return kind;
+    }
+    #[cfg(feature = "postgres")]
+    if let Some(kind) = postgres::kind(error) {
+        return kind;
+    }
+    let _ = error;
+    ErrorKind::Statement
+}
+
+/// Whether the server did not let us in, and may take another login.
+pub(crate) fn refuses_login(error: &dyn DatabaseError) -> bool {
+    #[cfg(feature = "mysql")]
+    if mysql::refuses_login(error) {
+        return true;
+    }
+    #[cfg(feature = "postgres")]
+    if postgres::refuses_login(error) {
+        return true;
+    }
+    let _ = error;
+    false
+}
+
+/// What begins a transaction.
+#[derive(Debug)]
+pub(crate) struct Begin {
+    /// What is sent.
+    pub(crate) sql: String,
+    /// What it is judged by: one statement.
+    pub(crate) judged: String,
+}
+
+impl Begin {
+    /// A transaction with that isolation level and that access mode, as SQL says them.
+    pub(crate) fn of(family: Family, isolation: Option<&str>, access: Option<&str>) -> Self {
+        let level = isolation.map(|level| format!(" ISOLATION LEVEL {level}")).unwrap_or_default();
+        let mode = access.map(|access| format!(" {access}")).unwrap_or_default();
+        if family != Family::MySql {
+            let sql = format!("BEGIN{level}{mode}");
+            return Self { judged: sql.clone(), sql };
+        }
+        // The level is for the next transaction of the session: one that is open cannot change it.
+        let set = isolation.map(|_| format!("SET TRANSACTION{level}; ")).unwrap_or_default();
+        let sql = format!("{set}START TRANSACTION{mode}");
+        Self { sql, judged: format!("START TRANSACTION{level}{mode}") }
+    }
+    /// What begins a replayable transaction.
+    pub(crate) fn of_run(family: Family, options: &RunOptions) -> Self {
+        if family == Family::MySql {
+            // There is no `DEFERRABLE`, and no need for it.
+            return Self::of(family, options.isolation_sql(), options.access_sql());
+        }
+        let sql = options.begin_sql();
+        Self { judged: sql.clone(), sql }
+    }
+}
