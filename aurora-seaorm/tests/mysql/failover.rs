@@ -1,0 +1,114 @@
+//! Writers that die, that are replaced, and that fall silent.
+
+use std::time::{Duration, Instant};
+
+use aurora_seaorm::{ErrorKind, Outcome, cause, instance, outcome};
+use sea_orm::{
+    ActiveModelTrait, ConnectionTrait, EntityTrait, ModelTrait, PaginatorTrait, TransactionTrait,
+};
+use test_kit::MariaDbCluster;
+
+use crate::ledger::Load;
+use crate::stand::{LIMIT, Stand, eventually, item, named};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_write_is_lost_or_doubled_when_the_writer_is_killed_or_replaced() {
+    let stand = Stand::new(3).await;
+    let load = Load::start(&stand, &stand.db).await;
+    let goes_on = async || {
+        let before = load.ledger.acknowledged();
+        eventually("writes go on", || load.ledger.acknowledged() > before + 50).await;
+    };
+    goes_on().await;
+    stand.verb(|kit| kit.kill_and_promote(1)).await;
+    stand.await_writer(1).await;
+    goes_on().await;
+    stand.verb(|kit| kit.rejoin(0)).await;
+    stand.verb(|kit| kit.switchover(2)).await;
+    stand.await_writer(2).await;
+    goes_on().await;
+    load.verify(&stand).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn statements_on_a_writer_that_hangs_fail_in_time() {
+    let stand = Stand::new(3).await;
+    let txn = stand.db.begin().await.unwrap();
+    named("in doubt").insert(&txn).await.unwrap();
+    // Two idle connections: to a server that hangs no new one can be made.
+    let warm = || named("warm").insert(&stand.db);
+    let (one, two) = tokio::join!(warm(), warm());
+    assert!(one.is_ok() && two.is_ok());
+    stand.verb(|kit| kit.pause(0)).await;
+    let hung = Instant::now();
+    let (db, other) = (stand.db.clone(), stand.db.session());
+    let insert = tokio::spawn(async move { named("pending").insert(&db).await });
+    let read = tokio::spawn(async move { item::Entity::find().count(&other.on_writer()).await });
+    let commit = tokio::spawn(async move { txn.commit().await });
+    let error = insert.await.unwrap().unwrap_err();
+    let took = hung.elapsed();
+    assert!(took < LIMIT, "{took:?}: {error}");
+    assert_eq!(outcome(&error), Outcome::Unknown, "{error}");
+    assert_eq!(cause(&error).map(aurora_seaorm::Error::kind), Some(ErrorKind::ConnectionLost));
+    assert_eq!(instance(&error), Some(&stand.id(0)));
+    let error = commit.await.unwrap().unwrap_err();
+    assert_eq!(outcome(&error), Outcome::Unknown, "{error}");
+    stand.verb(|kit| kit.promote(1)).await;
+    // Waited for the next writer, unseen.
+    assert!(read.await.unwrap().unwrap() >= 1);
+    named("after").insert(&stand.db).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_on_a_reader_that_dies_is_run_again_unseen() {
+    let stand = Stand::new(3).await;
+    let db = stand.db.on_reader();
+    let reads: Vec<_> = (0..8)
+        .map(|_| {
+            let db = db.clone();
+            tokio::spawn(async move {
+                let end = Instant::now() + Duration::from_secs(2);
+                while Instant::now() < end {
+                    item::Entity::find().count(&db).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    stand.verb(|kit| kit.kill(1)).await;
+    for read in reads {
+        read.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_on_a_writer_that_dies_fails_until_it_is_rolled_back() {
+    let stand = Stand::new(2).await;
+    let txn = stand.db.begin().await.unwrap();
+    let lost = named("lost").insert(&txn).await.unwrap();
+    stand.verb(|kit| kit.kill_and_promote(1)).await;
+    let error = named("late").insert(&txn).await.unwrap_err();
+    assert_eq!(outcome(&error), Outcome::NotApplied, "{error}");
+    let error = lost.delete(&txn).await.unwrap_err();
+    assert_eq!(outcome(&error), Outcome::NotApplied, "{error}");
+    txn.rollback().await.unwrap();
+    named("after").insert(&stand.db).await.unwrap();
+    assert_eq!(item::Entity::find().count(&stand.db.on_writer()).await.unwrap(), 1);
+}
+
+/// The library believes the old role for a moment: the monitors ask seldom here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_an_unforeseen_reader_refuses_is_run_on_the_new_writer() {
+    let servers = MariaDbCluster::builder().instances(2);
+    let stand = Stand::with(servers, "probe_interval=30s&detection_time=60s").await;
+    stand.db.execute_unprepared("INSERT INTO items (name) VALUES ('warm')").await.unwrap();
+    // Its sessions stay open, and are refused from now on.
+    stand.verb(|kit| kit.superuser(0)?.run("SET GLOBAL read_only = ON")).await;
+    let db = stand.db.clone();
+    let write = tokio::spawn(async move {
+        db.execute_unprepared("INSERT INTO items (name) VALUES ('once')").await
+    });
+    eventually("the refusal is noticed", || stand.cluster.topology().writer().is_none()).await;
+    stand.verb(|kit| kit.superuser(0)?.run("SET GLOBAL read_only = OFF")).await;
+    write.await.unwrap().unwrap();
+    assert_eq!(stand.ask(0, "SELECT COUNT(*) FROM items").await, "2");
+}

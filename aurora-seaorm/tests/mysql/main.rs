@@ -1,0 +1,12 @@
+//! The adapter against clusters of real MariaDB servers.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
+
+mod failover;
+mod ids;
+mod ledger;
+mod registered;
+mod routing;
+mod sessions;
+mod stand;
+mod streams;
+mod transactions;
