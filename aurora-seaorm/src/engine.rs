@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use aurora_core::session::Trouble;
-use aurora_core::transaction::RunOptions;
 use aurora_core::{Cluster, Config, ErrorKind, Family, Instance, Login, Role};
 use futures_util::future::BoxFuture;
 use sea_orm::{ConnectOptions, DatabaseConnection, DbBackend, ExecResult, QueryResult};
@@ -285,36 +284,31 @@ pub(crate) fn refuses_login(error: &dyn DatabaseError) -> bool {
     false
 }
 
-/// What begins a transaction.
-#[derive(Debug)]
-pub(crate) struct Begin {
-    /// What is sent.
-    pub(crate) sql: String,
-    /// What it is judged by: one statement.
-    pub(crate) judged: String,
+/// What begins a transaction with that isolation level and that access mode, as SQL says them.
+pub(crate) fn begin_sql(family: Family, level: Option<String>, access: Option<String>) -> String {
+    let level = level.map(|level| format!(" ISOLATION LEVEL {level}"));
+    let access = access.map(|access| format!(" {access}")).unwrap_or_default();
+    if family != Family::MySql {
+        return format!("BEGIN{}{access}", level.unwrap_or_default());
+    }
+    // The level is for the next transaction of the session: one that is open cannot change it.
+    let set = level.map(|level| format!("SET TRANSACTION{level}; ")).unwrap_or_default();
+    format!("{set}START TRANSACTION{access}")
 }
 
-impl Begin {
-    /// A transaction with that isolation level and that access mode, as SQL says them.
-    pub(crate) fn of(family: Family, isolation: Option<&str>, access: Option<&str>) -> Self {
-        let level = isolation.map(|level| format!(" ISOLATION LEVEL {level}")).unwrap_or_default();
-        let mode = access.map(|access| format!(" {access}")).unwrap_or_default();
-        if family != Family::MySql {
-            let sql = format!("BEGIN{level}{mode}");
-            return Self { judged: sql.clone(), sql };
-        }
-        // The level is for the next transaction of the session: one that is open cannot change it.
-        let set = isolation.map(|_| format!("SET TRANSACTION{level}; ")).unwrap_or_default();
-        let sql = format!("{set}START TRANSACTION{mode}");
-        Self { sql, judged: format!("START TRANSACTION{level}{mode}") }
-    }
-    /// What begins a replayable transaction.
-    pub(crate) fn of_run(family: Family, options: &RunOptions) -> Self {
-        if family == Family::MySql {
-            // There is no `DEFERRABLE`, and no need for it.
-            return Self::of(family, options.isolation_sql(), options.access_sql());
-        }
-        let sql = options.begin_sql();
-        Self { judged: sql.clone(), sql }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_family_begins_a_transaction_in_its_own_words() {
+        let (level, access) = (Some("SERIALIZABLE".to_owned()), Some("READ ONLY".to_owned()));
+        let begin = |family| begin_sql(family, level.clone(), access.clone());
+        let postgres = "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY";
+        assert_eq!(begin(Family::Postgres), postgres);
+        let mysql = "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; START TRANSACTION READ ONLY";
+        assert_eq!(begin(Family::MySql), mysql);
+        assert_eq!(begin_sql(Family::Postgres, None, None), "BEGIN");
+        assert_eq!(begin_sql(Family::MySql, None, None), "START TRANSACTION");
     }
 }

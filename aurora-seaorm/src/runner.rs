@@ -105,13 +105,13 @@ impl Runner {
         ask: Ask<'_>,
         limit: Option<Instant>,
     ) -> Result<Answer, sqlx::Error> {
-        let mut classification = self.pools.cluster().classify(statement.judged());
+        let mut classification = self.pools.cluster().classify(statement.sql);
         if self.session.gives_up_what_is_lost(&classification) {
             self.aborted &= self.session.is_transaction_lost();
             return Ok(Answer::Nothing);
         }
         let deadline = Deadline::of(self.pools.cluster()).no_later_than(limit);
-        let mut need = self.session.need(&classification, Some(statement.judged()), Instant::now);
+        let mut need = self.session.need(&classification, Some(statement.sql), Instant::now);
         let mut recovery = Recovery::default();
         loop {
             self.acquire(need, deadline).await?;
@@ -127,7 +127,7 @@ impl Runner {
                         }
                         Err(error) => return Err(error),
                     };
-                    classification = self.pools.cluster().classify(statement.judged());
+                    classification = self.pools.cluster().classify(statement.sql);
                 }
             }
         }
@@ -278,7 +278,7 @@ impl Runner {
                 Err(error)
             }
             Step::OnWriter => {
-                self.pools.cluster().remember_write(statement.judged());
+                self.pools.cluster().remember_write(statement.sql);
                 Ok(Need::Write)
             }
             Step::Fail => Err(error),
@@ -314,12 +314,8 @@ impl Runner {
     /// but what the owner sends would be committed by itself.
     #[cfg(feature = "mysql")]
     fn rolled_back(&mut self) {
-        let was_pinned = self.session.is_pinned();
-        self.session.disconnected();
+        self.session.rolled_back();
         self.aborted = true;
-        if was_pinned {
-            self.session.pin();
-        }
         self.release();
     }
 

@@ -10,7 +10,7 @@ use sea_orm::{DbErr, ExecResult, QueryResult};
 use sea_query_sqlx::SqlxValues;
 use tokio::sync::mpsc;
 
-use crate::engine::{Begin, Done, Row};
+use crate::engine::{Done, Row};
 use crate::errors;
 use crate::held::{Condition, Held};
 
@@ -19,42 +19,24 @@ use crate::held::{Condition, Held};
 pub(crate) struct Statement<'a> {
     pub(crate) sql: &'a str,
     pub(crate) values: Option<&'a Values>,
-    /// What it is judged by, where that is not its text.
-    judged: Option<&'a str>,
 }
 
-impl<'a> Statement<'a> {
-    /// A statement that is judged as if it were `judged`.
-    pub(crate) fn judged_as(sql: &'a str, judged: &'a str) -> Self {
-        Self { sql, values: None, judged: Some(judged) }
-    }
-
-    /// The text that it is judged by.
-    pub(crate) fn judged(&self) -> &'a str {
-        self.judged.unwrap_or(self.sql)
-    }
-
+impl Statement<'_> {
     /// The values in the words of sqlx.
     pub(crate) fn values(&self) -> SqlxValues {
         SqlxValues(self.values.cloned().unwrap_or_else(|| Values(Vec::new())))
     }
 }
 
-impl<'a> From<&'a Begin> for Statement<'a> {
-    fn from(begin: &'a Begin) -> Self {
-        Self::judged_as(&begin.sql, &begin.judged)
-    }
-}
-
 impl<'a> From<&'a sea_orm::Statement> for Statement<'a> {
     fn from(statement: &'a sea_orm::Statement) -> Self {
-        Self { sql: &statement.sql, values: statement.values.as_ref(), judged: None }
+        Self { sql: &statement.sql, values: statement.values.as_ref() }
     }
 }
 
 impl<'a> From<&'a str> for Statement<'a> {
     fn from(sql: &'a str) -> Self {
-        Self { sql, values: None, judged: None }
+        Self { sql, values: None }
     }
 }
 

@@ -14,7 +14,7 @@ use aurora_core::{Config, Error, ErrorKind};
 use sea_orm::{DbErr, TransactionError, TransactionOptions};
 
 use crate::connection::AuroraConnection;
-use crate::engine::{Begin, Row};
+use crate::engine::{self, Row};
 use crate::errors;
 use crate::runner::Runner;
 use crate::session::Slot;
@@ -55,7 +55,7 @@ impl Inner {
         runner.run(statement, ask).await
     }
 
-    async fn begin(&self, begin: &Begin, limit: Option<Instant>) -> Result<(), sqlx::Error> {
+    async fn begin(&self, begin: &str, limit: Option<Instant>) -> Result<(), sqlx::Error> {
         let mut guard = self.connection.lock(&self.slot).await?;
         let runner = guard.get_or_insert_with(|| self.connection.runner());
         let begun = runner.run_until(begin.into(), Ask::Unprepared, limit).await;
@@ -121,7 +121,7 @@ impl AuroraTransaction {
     ) -> Result<Self, DbErr> {
         let mut transaction = Self::prepare(connection).await.map_err(errors::query_err)?;
         let (level, access) = modes(&options);
-        let begin = Begin::of(connection.config().family(), level.as_deref(), access.as_deref());
+        let begin = engine::begin_sql(connection.config().family(), level, access);
         transaction.inner.begin(&begin, None).await.map_err(errors::query_err)?;
         transaction.is_open = true;
         Ok(transaction)

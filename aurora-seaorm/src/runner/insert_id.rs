@@ -2,8 +2,7 @@
 //! changes its connections, so it keeps the number, and tells it to the connection of a statement
 //! that asks for it.
 
-use aurora_core::Family;
-use aurora_core::sql::{Classification, Verdict};
+use aurora_core::sql::Classification;
 
 use super::Runner;
 use crate::statement::{self, Answer, Ask, Statement};
@@ -16,9 +15,7 @@ impl Runner {
         statement: Statement<'_>,
         classification: &Classification,
     ) -> Result<(), sqlx::Error> {
-        if self.pools.cluster().config().family() != Family::MySql
-            || !asks(statement.judged(), classification)
-        {
+        if !classification.follows() || !names_insert_id(statement.sql) {
             return Ok(());
         }
         let Some(held) = &mut self.held else { return Ok(()) };
@@ -41,15 +38,10 @@ impl Runner {
     }
 }
 
-/// Whether the text may ask for the number. That it stands in a comment or a literal does no harm.
-fn asks(sql: &str, classification: &Classification) -> bool {
-    let has = |word: &str| {
+/// Whether a text that tells of an earlier statement may ask for the number; `@@identity` is the
+/// same. That it stands in a comment or a literal does no harm.
+fn names_insert_id(sql: &str) -> bool {
+    ["last_insert_id", "identity"].iter().any(|word| {
         sql.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
-    };
-    match classification.verdict() {
-        Verdict::Read | Verdict::Transaction(_) => false,
-        // `@@identity` is the same.
-        Verdict::Session => has("last_insert_id") || has("identity"),
-        Verdict::Lock | Verdict::Write => has("last_insert_id"),
-    }
+    })
 }

@@ -11,12 +11,11 @@ use aurora_core::session::Trouble;
 use aurora_core::transaction::{
     Attempts, Doubt, Evidence, Failed, MarkerId, Next, Phase, Resolve, RunOptions,
 };
-use aurora_core::{Error, ErrorKind, Family, Retry};
+use aurora_core::{Error, ErrorKind, Retry};
 use sea_orm::{DbErr, QueryResult, TransactionError};
 
 use super::AuroraTransaction;
 use crate::connection::AuroraConnection;
-use crate::engine::Begin;
 use crate::errors;
 use crate::runner::Runner;
 use crate::statement::{Answer, Ask};
@@ -142,8 +141,7 @@ impl AuroraConnection {
         let since = Instant::now();
         let mut transaction =
             AuroraTransaction::prepare(self).await.map_err(|error| blame_ours(None, error))?;
-        let family = self.config().family();
-        let begin = Begin::of_run(family, options);
+        let begin = options.begin_statements(self.config().family()).join("; ");
         let begun = transaction.inner.begin(&begin, Some(until)).await;
         begun.map_err(|error| blame_ours(Some((&transaction, Phase::Work)), error))?;
         transaction.is_open = true;
@@ -157,15 +155,16 @@ impl AuroraConnection {
                 return Err(Box::new(Attempt { failed, error, doubt: None }));
             }
         };
-        let evidence = match transaction.take_evidence(options.resolving(), since).await {
-            Ok(evidence) => evidence,
-            Err(error) => {
-                transaction.note_trouble().await;
-                let attempt = blame_ours(Some((&transaction, Phase::Work)), error);
-                transaction.give_up().await;
-                return Err(attempt);
-            }
-        };
+        let evidence =
+            match transaction.take_evidence(self.cluster().resolving(options), since).await {
+                Ok(evidence) => evidence,
+                Err(error) => {
+                    transaction.note_trouble().await;
+                    let attempt = blame_ours(Some((&transaction, Phase::Work)), error);
+                    transaction.give_up().await;
+                    return Err(attempt);
+                }
+            };
         let sent_at = Instant::now();
         let Err(error) = transaction.commit_now().await else {
             transaction.is_open = false;
@@ -253,12 +252,12 @@ impl AuroraTransaction {
             Resolve::Marker(table) => {
                 let id = MarkerId::random().map_err(errors::from_core)?;
                 let insert = "INSERT INTO t VALUES (1)";
-                self.ask_as(insert, &table.mark_sql(id), Ask::Unprepared).await?;
-                self.inner.connection.cluster().note_marker(table);
+                let cluster = self.inner.connection.cluster();
+                self.ask_as(insert, &cluster.mark_sql(table, id), Ask::Unprepared).await?;
+                cluster.note_marker(table);
                 Ok(Evidence::Marker(table.clone(), id))
             }
-            // MySQL tells nobody what became of a transaction.
-            Resolve::SameServer if self.config().family() == Family::Postgres => {
+            Resolve::SameServer => {
                 let sql = "SELECT pg_catalog.txid_current_if_assigned()";
                 let row = self.ask_as("SELECT 1", sql, Ask::One).await?.row();
                 let row = QueryResult::from(row.ok_or(sqlx::Error::RowNotFound)?);

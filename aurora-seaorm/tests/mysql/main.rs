@@ -5,6 +5,7 @@ mod failover;
 mod ids;
 mod ledger;
 mod registered;
+mod replay;
 mod routing;
 mod sessions;
 mod stand;
