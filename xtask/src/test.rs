@@ -58,6 +58,10 @@ fn features_apart() -> Result<(), StepError> {
         let what = ["--package", "aurora-diesel", "--no-default-features", "--features", features];
         Step::cargo("clippy").args(what).args(["--", "-D", "warnings"]).run()?;
     }
+    for features in ["mysql", "postgres", "mysql,schema-sync", "postgres,schema-sync"] {
+        let what = ["--package", "aurora-seaorm", "--no-default-features", "--features", features];
+        Step::cargo("clippy").args(what).args(["--", "-D", "warnings"]).run()?;
+    }
     Ok(())
 }
 

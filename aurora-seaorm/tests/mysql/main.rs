@@ -10,4 +10,5 @@ mod routing;
 mod sessions;
 mod stand;
 mod streams;
+mod tls;
 mod transactions;
