@@ -33,7 +33,7 @@ impl Engine for MySql {
             .database(config.database())
             .ssl_mode(ssl_mode(config))
             // Only a server that was verified may ask for the password itself (IAM).
-            .enable_cleartext_plugin(verifies(config));
+            .enable_cleartext_plugin(config.sslmode().verifies());
         if let RootCertificates::File(path) = config.sslrootcert() {
             options = options.ssl_ca(path);
         }
@@ -54,7 +54,7 @@ impl Engine for MySql {
     fn at(base: MySqlConnectOptions, config: &Config, instance: &Instance) -> MySqlConnectOptions {
         let base = base.port(instance.address().port());
         match instance.ip() {
-            Some(ip) if !verifies(config) => base.host(&ip.to_string()),
+            Some(ip) if !config.sslmode().verifies() => base.host(&ip.to_string()),
             Some(_) | None => base.host(instance.address().host()),
         }
     }
@@ -138,22 +138,15 @@ fn without_socket(given: MySqlConnectOptions) -> MySqlConnectOptions {
     }
 }
 
-/// Whether the server's certificate is verified. With a root file, `require` checks the authority
-/// as well, as in libpq.
-fn verifies(config: &Config) -> bool {
-    let has_file = matches!(config.sslrootcert(), RootCertificates::File(_));
-    config.sslmode().verifies() || config.sslmode() == TlsMode::Require && has_file
-}
-
 /// sqlx trusts the authorities of the operating system as well, whatever it is told. Without a look
 /// at the name anybody's certificate of one of those would do, so the name is checked in every mode
 /// that checks the authority.
 fn ssl_mode(config: &Config) -> MySqlSslMode {
     match config.sslmode() {
-        _ if verifies(config) => MySqlSslMode::VerifyIdentity,
         TlsMode::Disable => MySqlSslMode::Disabled,
         TlsMode::Prefer => MySqlSslMode::Preferred,
-        TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => MySqlSslMode::Required,
+        TlsMode::Require => MySqlSslMode::Required,
+        TlsMode::VerifyCa | TlsMode::VerifyFull => MySqlSslMode::VerifyIdentity,
     }
 }
 
@@ -250,7 +243,6 @@ mod tests {
         assert_eq!(mode("sslmode=disable"), "Disabled");
         assert_eq!(mode("sslmode=prefer"), "Preferred");
         assert_eq!(mode("sslmode=require"), "Required");
-        assert_eq!(mode("sslmode=require&sslrootcert=/ca.pem"), "VerifyIdentity");
         assert_eq!(mode("sslmode=verify-ca&sslrootcert=/ca.pem"), "VerifyIdentity");
         assert_eq!(mode("sslmode=verify-full"), "VerifyIdentity");
         assert_eq!(base("").get_database(), Some("shop"));

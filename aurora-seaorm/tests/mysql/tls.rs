@@ -85,7 +85,6 @@ async fn connections_are_as_safe_as_sslmode_says() {
         ("disable", "", false),
         ("prefer", "", true),
         ("require", "", true),
-        ("require", ca.as_str(), true),
         ("verify-ca", ca.as_str(), true),
         ("verify-full", ca.as_str(), true),
     ] {
