@@ -109,7 +109,7 @@ async fn one_line_connects() {
     let db = Database::connect_aurora(stand.kit.url()).await.unwrap();
     named("a").insert(&db).await.unwrap();
     assert_eq!(item::Entity::find().count(&db).await.unwrap(), 1);
-    let wrong = stand.kit.url().replace("secret", "wrong");
+    let wrong = stand.kit.url().replace(test_kit::PASSWORD, "wrong");
     let error = Database::connect_aurora(wrong).await.unwrap_err();
     let kind = aurora_seaorm::cause(&error).map(aurora_seaorm::Error::kind);
     assert_eq!(kind, Some(aurora_seaorm::ErrorKind::Authentication));
