@@ -33,7 +33,11 @@ impl Settings {
             .tcp_nodelay(true)
             .tcp_keepalive((!idle.is_zero()).then_some(millis))
             // On a loopback address the driver would change to the server's socket file.
-            .prefer_socket(false);
+            .prefer_socket(false)
+            // As diesel-async connects: it keeps prepared statements itself, and an UPDATE counts
+            // the rows it found, as in PostgreSQL, not those it changed.
+            .stmt_cache_size(0)
+            .client_found_rows(true);
         let is_wanted = config.family() == Family::MySql && config.sslmode() != TlsMode::Disable;
         let encrypted = is_wanted.then(|| {
             let verifies = verifies(config);
