@@ -10,6 +10,7 @@
 //! Where that does not work (another operating system, a container that forbids `pidfd_getfd`)
 //! there are none, and `tcp_user_timeout` and keepalives are all there is.
 
+use std::io::ErrorKind;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -69,6 +70,17 @@ impl OwnSocket {
         for socket in &sockets {
             bound(&SockRef::from(&socket.0), config);
         }
+    }
+
+    /// Whether the other end has closed the connection, or said something, while nobody waits for an
+    /// answer: then nothing can be asked on it any more.
+    ///
+    /// Does not wait where the socket's owner does not let it block, as asynchronous runtimes do;
+    /// do not ask elsewhere. With TLS, what the protocol itself has to say counts as well.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        let peeked = self.0.peek(&mut [0]);
+        !peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 
     /// Ends the connection under whoever waits on it.
@@ -192,6 +204,29 @@ mod tests {
         assert_eq!(blocked.join().unwrap().unwrap(), 0, "it reads the end");
         other.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
         assert!(other.read(&mut [0]).is_err(), "it goes on waiting");
+    }
+
+    #[test]
+    fn an_idle_connection_has_news_when_the_server_speaks_or_ends_it() {
+        use std::io::Write as _;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        for ends in [false, true] {
+            let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            ours.set_nonblocking(true).unwrap();
+            let (mut theirs, _) = listener.accept().unwrap();
+            let copy = the_one(listener.local_addr().unwrap(), &ours);
+            assert!(!copy.has_news());
+            if ends {
+                theirs.shutdown(Shutdown::Both).unwrap();
+            } else {
+                theirs.write_all(b"farewell").unwrap();
+            }
+            let deadline = std::time::Instant::now() + Duration::from_secs(10);
+            while !copy.has_news() {
+                assert!(std::time::Instant::now() < deadline, "it arrives");
+                std::thread::yield_now();
+            }
+        }
     }
 
     #[test]
