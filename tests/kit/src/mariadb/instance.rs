@@ -87,7 +87,7 @@ impl Instance {
 
     pub(super) fn launch(&self, account: Account, spawner: &Spawner) -> Result<(), KitError> {
         let file = self.data.join(settings::FILE);
-        home::replace(&file, &settings::render(&guarded(&self.settings)))?;
+        home::replace(&file, &settings::render(&self.data, &guarded(&self.settings)))?;
         let mut command = Server::command(account, Path::new(SERVER));
         // The first option it reads has to be this one. The directory is given because the guard
         // finds processes by it, also one that has not come to change into it.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// Written by the kit for each instance; the only file its server reads.
 pub(super) const FILE: &str = "kit.cnf";
@@ -58,8 +59,12 @@ pub(super) const BOOTSTRAP: [&str; 5] = [
 ];
 
 /// The settings of one instance, as the text of its [`FILE`].
-pub(super) fn render(settings: &BTreeMap<String, String>) -> String {
-    settings.iter().fold(FIXED.to_owned(), |mut text, (name, value)| {
+///
+/// Its temporary files are beside its data: a server that starts removes those it finds, also of
+/// others.
+pub(super) fn render(data: &Path, settings: &BTreeMap<String, String>) -> String {
+    let fixed = format!("{FIXED}tmpdir = {}\n", data.display());
+    settings.iter().fold(fixed, |mut text, (name, value)| {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{name} = {value}");
         text
@@ -73,7 +78,7 @@ mod tests {
     #[test]
     fn what_is_set_comes_after_what_is_fixed() {
         let settings = BTreeMap::from([("max_connections".to_owned(), "5".to_owned())]);
-        let text = render(&settings);
-        assert!(text.ends_with("\nmax_connections = 5\n"), "{text}");
+        let text = render(Path::new("/somewhere"), &settings);
+        assert!(text.ends_with("\ntmpdir = /somewhere\nmax_connections = 5\n"), "{text}");
     }
 }
