@@ -159,7 +159,9 @@ impl Pools {
     ) -> Result<Option<Lease<Physical>>, Error> {
         match self.cluster.turn(&self.store, instance, need, deadline).await? {
             Turn::Leased(lease) => Ok(Some(lease)),
-            Turn::Open(permit) => self.connect(instance, permit, deadline).await,
+            // Boxed, because it is long and rare: or the futures of statements, and of what awaits
+            // them, were too deep for the compiler's limit.
+            Turn::Open(permit) => Box::pin(self.connect(instance, permit, deadline)).await,
             _ => Ok(None),
         }
     }
