@@ -186,7 +186,7 @@ impl<C: Physical> AuroraConnection<C> {
         match resolve {
             Resolve::Marker(table) => {
                 let id = MarkerId::random().map_err(|error| errors::from_core(&error))?;
-                let sql = table.mark_sql(id);
+                let sql = self.cluster().mark_sql(table, id);
                 let class = self.cluster().classify("INSERT INTO t VALUES (1)");
                 self.run(&Statement::of_text(class, &sql), |connection| {
                     diesel::connection::SimpleConnection::batch_execute(connection, &sql)

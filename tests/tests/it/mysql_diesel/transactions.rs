@@ -1,7 +1,7 @@
 //! Transactions: on one connection, all or nothing, whatever the server does to them.
 
 use aurora_core::Outcome;
-use aurora_diesel::{Retry, RunOptions};
+use aurora_diesel::{MarkerTable, Resolve, Retry, RunOptions};
 use aurora_tests::items;
 use diesel::connection::SimpleConnection as _;
 use diesel::dsl::sql;
@@ -173,4 +173,16 @@ fn a_replayable_transaction_is_run_again_on_the_new_writer() {
         })
         .unwrap();
     assert_eq!((attempts, stand.stored("replayed")), (2, 2));
+}
+
+#[test]
+fn a_marker_is_written_with_the_transaction_that_wrote() {
+    let stand = Stand::new(2);
+    let table = MarkerTable::default();
+    stand.cluster.create_marker_table_blocking(&table).unwrap();
+    let session: &mut Session = &mut stand.session();
+    let options = RunOptions::new().resolve(Resolve::Marker(table));
+    session.run_transaction_with(&options, |session| add(session, "marked")).unwrap();
+    assert_eq!(stand.stored("marked"), 1);
+    assert_eq!(stand.ask("SELECT COUNT(*) FROM aurora_transactions"), 1);
 }
