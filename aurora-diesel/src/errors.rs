@@ -5,7 +5,12 @@
 
 use std::error::Error as _;
 
-#[cfg(any(feature = "postgres", feature = "mysql", feature = "async-postgres"))]
+#[cfg(any(
+    feature = "postgres",
+    feature = "mysql",
+    feature = "async-postgres",
+    feature = "async-mysql"
+))]
 use aurora_core::session::Trouble;
 use aurora_core::{ErrorKind, InstanceId, Outcome, Retry};
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error};
@@ -112,7 +117,12 @@ pub(crate) fn is_deadlock(error: &Error) -> bool {
 }
 
 /// The error for a transaction that was not applied, and will not be tried again.
-#[cfg(any(feature = "postgres", feature = "mysql", feature = "async-postgres"))]
+#[cfg(any(
+    feature = "postgres",
+    feature = "mysql",
+    feature = "async-postgres",
+    feature = "async-mysql"
+))]
 pub(crate) fn out_of_time(error: &aurora_core::Error, trouble: Trouble) -> Error {
     let kind = match trouble {
         Trouble::Conflict => DatabaseErrorKind::SerializationFailure,

@@ -3,7 +3,7 @@
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-#[cfg(feature = "async-postgres")]
+#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,7 +20,7 @@ use diesel::query_builder::{QueryBuilder, QueryFragment, QueryId};
 pub(crate) struct Intents {
     known: HashMap<TypeId, Classification, BuildHasherDefault<TypeIdHasher>>,
     /// The SQL of query types, where it was asked for.
-    #[cfg(feature = "async-postgres")]
+    #[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
     texts: HashMap<TypeId, Arc<str>, BuildHasherDefault<TypeIdHasher>>,
     /// Of which state of the refusals this is.
     refusals: u64,
@@ -69,7 +69,7 @@ impl Intents {
     }
 }
 
-#[cfg(feature = "async-postgres")]
+#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
 impl Intents {
     /// The SQL of a query, without its bind values; `is_stable` is what Diesel says of this query:
     /// one prepared statement serves all of its type. So then the SQL is rendered once.

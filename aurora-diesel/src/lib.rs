@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![warn(clippy::print_stdout)]
 
-#[cfg(feature = "async-postgres")]
+#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
 pub mod asynchronous;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod connection;
@@ -22,7 +22,12 @@ mod once;
 mod postgres;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod recover;
-#[cfg(any(feature = "postgres", feature = "mysql", feature = "async-postgres"))]
+#[cfg(any(
+    feature = "postgres",
+    feature = "mysql",
+    feature = "async-postgres",
+    feature = "async-mysql"
+))]
 mod replay;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod roots;

@@ -54,7 +54,7 @@ fn features_apart() -> Result<(), StepError> {
         let what = ["--package", "aurora-core", "--features", features, "--", "-D", "warnings"];
         Step::cargo("clippy").args(what).run()?;
     }
-    for features in ["postgres", "mysql", "async-postgres"] {
+    for features in ["postgres", "mysql", "async-postgres", "async-mysql"] {
         let what = ["--package", "aurora-diesel", "--no-default-features", "--features", features];
         Step::cargo("clippy").args(what).args(["--", "-D", "warnings"]).run()?;
     }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 /// A queue of rows. The next one stands beside the others, so that a single row, which is what most
 /// queries give, allocates nothing.
 #[derive(Debug)]
-pub(crate) struct Ahead<R> {
+pub struct Ahead<R> {
     next: Option<R>,
     /// Those after it: none while there is no next one.
     others: VecDeque<R>,

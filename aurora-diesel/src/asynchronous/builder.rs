@@ -1,24 +1,31 @@
 //! [`TransactionBuilder`]: transactions with an isolation level and an access mode.
 
 use diesel::QueryResult;
+#[cfg(feature = "async-postgres")]
+use diesel_async::AsyncPgConnection;
 use diesel_async::{AnsiTransactionManager, TransactionManager as _};
 
 use super::connection::AuroraConnection;
+use super::driver::Physical;
 use super::scope::{AsyncFunc, TransactionScope};
 
 /// A transaction to be run with the given isolation level and access mode; made by
 /// [`AuroraConnection::build_transaction`]. What is not said is the server's default.
 #[derive(Debug)]
 #[must_use = "a transaction builder does nothing until `run`"]
-pub struct TransactionBuilder<'a> {
-    connection: &'a mut AuroraConnection,
+pub struct TransactionBuilder<
+    'a,
+    #[cfg(feature = "async-postgres")] C: Physical = AsyncPgConnection,
+    #[cfg(not(feature = "async-postgres"))] C: Physical,
+> {
+    connection: &'a mut AuroraConnection<C>,
     isolation: &'static str,
     access: &'static str,
     deferrable: &'static str,
 }
 
-impl<'a> TransactionBuilder<'a> {
-    pub(crate) fn new(connection: &'a mut AuroraConnection) -> Self {
+impl<'a, C: Physical> TransactionBuilder<'a, C> {
+    pub(crate) fn new(connection: &'a mut AuroraConnection<C>) -> Self {
         Self { connection, isolation: "", access: "", deferrable: "" }
     }
 
@@ -31,18 +38,6 @@ impl<'a> TransactionBuilder<'a> {
     /// `READ WRITE`.
     pub fn read_write(mut self) -> Self {
         self.access = " READ WRITE";
-        self
-    }
-
-    /// `DEFERRABLE`: a serializable read-only transaction waits until it cannot fail.
-    pub fn deferrable(mut self) -> Self {
-        self.deferrable = " DEFERRABLE";
-        self
-    }
-
-    /// `NOT DEFERRABLE`.
-    pub fn not_deferrable(mut self) -> Self {
-        self.deferrable = " NOT DEFERRABLE";
         self
     }
 
@@ -77,13 +72,13 @@ impl<'a> TransactionBuilder<'a> {
     /// Dropping the future undoes the transaction, unless its COMMIT was under way.
     pub async fn run<F, T, E>(&mut self, work: F) -> Result<T, E>
     where
-        for<'r> F: AsyncFnOnce(&'r mut AuroraConnection) -> Result<T, E>
-            + AsyncFunc<&'r mut AuroraConnection, Result<T, E>, Fut: Send>
+        for<'r> F: AsyncFnOnce(&'r mut AuroraConnection<C>) -> Result<T, E>
+            + AsyncFunc<&'r mut AuroraConnection<C>, Result<T, E>, Fut: Send>
             + Send,
         E: From<diesel::result::Error>,
     {
         let connection = &mut *self.connection;
-        let sql = begin(self.isolation, self.access, self.deferrable);
+        let sql = C::begin(self.isolation, self.access, self.deferrable);
         connection.heal();
         let depth = connection.depth();
         let scope = TransactionScope::enter(&connection.abandoned, depth);
@@ -93,10 +88,29 @@ impl<'a> TransactionBuilder<'a> {
     }
 }
 
-async fn run<F, T, E>(connection: &mut AuroraConnection, sql: &str, work: F) -> Result<T, E>
+#[cfg(feature = "async-postgres")]
+impl TransactionBuilder<'_, AsyncPgConnection> {
+    /// `DEFERRABLE`: a serializable read-only transaction waits until it cannot fail.
+    pub fn deferrable(mut self) -> Self {
+        self.deferrable = " DEFERRABLE";
+        self
+    }
+
+    /// `NOT DEFERRABLE`.
+    pub fn not_deferrable(mut self) -> Self {
+        self.deferrable = " NOT DEFERRABLE";
+        self
+    }
+}
+
+async fn run<C: Physical, F, T, E>(
+    connection: &mut AuroraConnection<C>,
+    sql: &str,
+    work: F,
+) -> Result<T, E>
 where
-    for<'r> F: AsyncFnOnce(&'r mut AuroraConnection) -> Result<T, E>
-        + AsyncFunc<&'r mut AuroraConnection, Result<T, E>, Fut: Send>
+    for<'r> F: AsyncFnOnce(&'r mut AuroraConnection<C>) -> Result<T, E>
+        + AsyncFunc<&'r mut AuroraConnection<C>, Result<T, E>, Fut: Send>
         + Send,
     E: From<diesel::result::Error>,
 {
@@ -114,28 +128,9 @@ where
 }
 
 /// The error of the transaction itself matters more than that it could not be rolled back.
-async fn roll_back(connection: &mut AuroraConnection) -> QueryResult<()> {
+async fn roll_back<C: Physical>(connection: &mut AuroraConnection<C>) -> QueryResult<()> {
     match AnsiTransactionManager::rollback_transaction(connection).await {
         Ok(()) | Err(diesel::result::Error::BrokenTransactionManager) => Ok(()),
         Err(error) => Err(error),
-    }
-}
-
-fn begin(isolation: &str, access: &str, deferrable: &str) -> String {
-    format!("BEGIN TRANSACTION{isolation}{access}{deferrable}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::begin;
-
-    #[test]
-    fn clauses_stand_in_the_order_of_postgresql() {
-        let isolation = " ISOLATION LEVEL SERIALIZABLE";
-        assert_eq!(begin("", "", ""), "BEGIN TRANSACTION");
-        assert_eq!(
-            begin(isolation, " READ ONLY", " DEFERRABLE"),
-            "BEGIN TRANSACTION ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE"
-        );
     }
 }

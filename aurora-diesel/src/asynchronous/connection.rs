@@ -10,23 +10,25 @@ use aurora_core::sql::{Classification, TransactionControl, Verdict};
 use aurora_core::{Cluster, Deadline, Freshness, Lease, Need, Role};
 use diesel::connection::{CacheSize, Instrumentation};
 use diesel::migration::CREATE_MIGRATIONS_TABLE;
-use diesel::pg::Pg;
 use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
 use diesel::result::{ConnectionError, ConnectionResult, Error, QueryResult};
+#[cfg(feature = "async-postgres")]
+use diesel_async::AsyncPgConnection;
 use diesel_async::{
-    AnsiTransactionManager, AsyncConnection, AsyncConnectionCore, AsyncPgConnection,
-    SimpleAsyncConnection, TransactionManager as _,
+    AnsiTransactionManager, AsyncConnection, AsyncConnectionCore, SimpleAsyncConnection,
+    TransactionManager as _,
 };
 use futures_core::future::BoxFuture;
 
 use super::builder::TransactionBuilder;
-use super::collect::{count_of, load_of};
+use super::driver::Physical;
+use super::driver::sealed::Link as _;
+use super::insert_id::InsertId;
 use super::lease::lost;
 use super::manager::{AuroraConnectionManager, Shared};
-use super::physical::{Done, PgRow, PgRows, Physical};
 use super::rows::Rows;
 use super::scope::{Abandoned, AsyncFunc, TransactionScope};
-use super::statement::{Statement, Work, ends_transaction};
+use super::statement::{Done, Statement, Work, ends_transaction};
 use crate::errors;
 use crate::instrument::Forward;
 use crate::intent::Intents;
@@ -57,10 +59,13 @@ use crate::intent::Intents;
 /// # Cancel safety
 ///
 /// Every method may be dropped at any await. What a statement has done by then is not known.
-pub struct AuroraConnection {
-    pub(crate) shared: Arc<Shared>,
+pub struct AuroraConnection<
+    #[cfg(feature = "async-postgres")] C: Physical = AsyncPgConnection,
+    #[cfg(not(feature = "async-postgres"))] C: Physical,
+> {
+    pub(crate) shared: Arc<Shared<C>>,
     pub(crate) session: Session,
-    pub(crate) lease: Option<Lease<Physical>>,
+    pub(crate) lease: Option<Lease<C::Link>>,
     /// When the last statement ended.
     pub(crate) used_at: Instant,
     /// The connection must be closed, not returned: its state is not what others expect.
@@ -70,7 +75,7 @@ pub struct AuroraConnection {
     pub(crate) in_flight: Option<Classification>,
     /// Rows of a query that somebody left in the middle. Never locked: the mutex makes the session
     /// `Sync`, as diesel-async's connection is.
-    pub(crate) leftover: Mutex<Option<PgRows>>,
+    pub(crate) leftover: Mutex<Option<C::Rows>>,
     /// Whether the future of a transaction was dropped before it had ended.
     pub(crate) abandoned: Arc<Abandoned>,
     /// How deep diesel-async is in transactions, whichever connection serves them.
@@ -80,10 +85,12 @@ pub struct AuroraConnection {
     /// Whether connections have to be told of this session's instrumentation.
     pub(crate) instrumented: bool,
     pub(crate) cache_size: Option<CacheSize>,
+    /// Where the id of the last INSERT is, for drivers that are asked for it.
+    pub(crate) insert_id: InsertId,
 }
 
-impl AuroraConnection {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+impl<C: Physical> AuroraConnection<C> {
+    pub(crate) fn new(shared: Arc<Shared<C>>) -> Self {
         let session = Session::new(shared.cluster.config().freshness());
         Self {
             shared,
@@ -99,6 +106,7 @@ impl AuroraConnection {
             instrumentation: Forward::default(),
             instrumented: false,
             cache_size: None,
+            insert_id: InsertId::None,
         }
     }
 
@@ -116,7 +124,7 @@ impl AuroraConnection {
     }
 
     /// Builds a transaction with an isolation level and an access mode, as
-    /// [`AsyncPgConnection::build_transaction`] does.
+    /// `AsyncPgConnection::build_transaction` does.
     ///
     /// A `read_only()` transaction runs on a reader, unless it is `serializable()`.
     ///
@@ -133,12 +141,12 @@ impl AuroraConnection {
     /// .await
     /// # }
     /// ```
-    pub fn build_transaction(&mut self) -> TransactionBuilder<'_> {
+    pub fn build_transaction(&mut self) -> TransactionBuilder<'_, C> {
         TransactionBuilder::new(self)
     }
 
     /// The physical connection to the writer, for what only the driver's own type can do:
-    /// `&*connection.writer().await?` pipelines statements, for example.
+    /// `&*connection.writer().await?` pipelines statements of PostgreSQL, for example.
     ///
     /// What is done with it is not seen, so the session stays on this connection until check-in,
     /// and the connection is closed then.
@@ -151,7 +159,7 @@ impl AuroraConnection {
     /// # Cancel safety
     ///
     /// Safe.
-    pub async fn writer(&mut self) -> QueryResult<&mut AsyncPgConnection> {
+    pub async fn writer(&mut self) -> QueryResult<&mut C> {
         self.heal();
         self.finish_leftover().await;
         let deadline = Deadline::of(&self.shared.cluster).no_later_than(self.session.limit());
@@ -166,7 +174,7 @@ impl AuroraConnection {
         session.pin();
         session.wrote(Instant::now());
         *dirty = true;
-        Ok(&mut lease.connection)
+        lease.connection().ok_or(Error::BrokenTransactionManager)
     }
 
     /// Ends what the session is in the middle of, as check-in does: an open transaction is rolled
@@ -179,6 +187,7 @@ impl AuroraConnection {
     fn give_everything_back(&mut self) {
         self.release();
         self.session.reset();
+        self.insert_id = InsertId::None;
         // A new one has to be allocated, and most sessions have begun no transaction.
         if self.depth() > 0 || AnsiTransactionManager::is_broken_transaction_manager(self) {
             self.manager = AnsiTransactionManager::default();
@@ -220,7 +229,7 @@ impl AuroraConnection {
     }
 }
 
-impl SimpleAsyncConnection for AuroraConnection {
+impl<C: Physical> SimpleAsyncConnection for AuroraConnection<C> {
     async fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
         self.heal();
         self.finish_leftover().await;
@@ -232,7 +241,8 @@ impl SimpleAsyncConnection for AuroraConnection {
             // Which migrations were applied must not be asked of a reader that is behind.
             self.session.force(Some(aurora_core::sql::Target::Writer));
         }
-        if self.session.may_commit_nothing(&classification)
+        if C::ABORTS_TRANSACTIONS
+            && self.session.may_commit_nothing(&classification)
             && Box::pin(self.is_aborted(classification)).await
         {
             return Box::pin(self.roll_back_aborted()).await;
@@ -260,27 +270,27 @@ impl SimpleAsyncConnection for AuroraConnection {
     }
 }
 
-impl AsyncConnectionCore for AuroraConnection {
+impl<C: Physical> AsyncConnectionCore for AuroraConnection<C> {
     type ExecuteFuture<'conn, 'query> = BoxFuture<'conn, QueryResult<usize>>;
-    type LoadFuture<'conn, 'query> = BoxFuture<'conn, QueryResult<Rows<'conn>>>;
-    type Stream<'conn, 'query> = Rows<'conn>;
-    type Row<'conn, 'query> = PgRow;
-    type Backend = Pg;
+    type LoadFuture<'conn, 'query> = BoxFuture<'conn, QueryResult<Rows<'conn, C>>>;
+    type Stream<'conn, 'query> = Rows<'conn, C>;
+    type Row<'conn, 'query> = C::OneRow;
+    type Backend = C::Backend;
 
     fn load<'conn, 'query, T>(&'conn mut self, source: T) -> Self::LoadFuture<'conn, 'query>
     where
         T: AsQuery + 'query,
-        T::Query: QueryFragment<Pg> + QueryId + 'query,
+        T::Query: QueryFragment<C::Backend> + QueryId + 'query,
     {
         let (classification, query) = match self.collect(&source.as_query()) {
             Ok(collected) => collected,
             Err(error) => return Box::pin(ready(Err(error))),
         };
-        let work = Work::Load(query, load_of::<T::Query>());
+        let work = Work::Load(query, C::load_of::<T::Query>());
         let mut statement = Statement { classification, work };
         Box::pin(async move {
             match self.run(&mut statement).await? {
-                Done::Rows { ahead, rest } => Ok(Rows::new(ahead, rest, self, classification)),
+                Done::Rows(loaded) => Ok(Rows::new(loaded, self, classification)),
                 Done::Batch | Done::Count(_) => Err(Error::NotFound),
             }
         })
@@ -291,31 +301,31 @@ impl AsyncConnectionCore for AuroraConnection {
         source: T,
     ) -> Self::ExecuteFuture<'conn, 'query>
     where
-        T: QueryFragment<Pg> + QueryId + 'query,
+        T: QueryFragment<C::Backend> + QueryId + 'query,
     {
         let (classification, query) = match self.collect(&source) {
             Ok(collected) => collected,
             Err(error) => return Box::pin(ready(Err(error))),
         };
-        let work = Work::Count(query, count_of::<T>());
+        let work = Work::Count(query, C::count_of::<T>());
         let mut statement = Statement { classification, work };
         Box::pin(async move {
             match self.run(&mut statement).await? {
                 Done::Count(count) => Ok(count),
-                Done::Batch | Done::Rows { .. } => Err(Error::NotFound),
+                Done::Batch | Done::Rows(_) => Err(Error::NotFound),
             }
         })
     }
 }
 
-impl AsyncConnection for AuroraConnection {
+impl<C: Physical> AsyncConnection for AuroraConnection<C> {
     type TransactionManager = AnsiTransactionManager;
 
     /// Connects to the cluster that the URL describes, with monitoring of its own.
     ///
     /// For a pool use [`AuroraConnectionManager`]: its sessions share one cluster.
     async fn establish(database_url: &str) -> ConnectionResult<Self> {
-        match AuroraConnectionManager::from_url(database_url).await {
+        match AuroraConnectionManager::connect_url(database_url).await {
             Ok(manager) => Ok(manager.session()),
             Err(error) => Err(ConnectionError::BadConnection(error.to_string())),
         }
@@ -358,21 +368,21 @@ impl AsyncConnection for AuroraConnection {
         self.instrumentation = Forward::new(Some(Box::new(instrumentation)));
         self.instrumented = true;
         let forward = self.instrumentation.clone();
-        if let Some(lease) = &mut self.lease {
-            lease.connection.set_instrumentation(forward);
+        if let Some(connection) = self.lease.as_mut().and_then(|lease| lease.connection()) {
+            connection.set_instrumentation(forward);
         }
     }
 
     fn set_prepared_statement_cache_size(&mut self, size: CacheSize) {
         self.cache_size = Some(size);
-        if let Some(lease) = &mut self.lease {
-            lease.connection.set_prepared_statement_cache_size(size);
+        if let Some(connection) = self.lease.as_mut().and_then(|lease| lease.connection()) {
+            connection.set_prepared_statement_cache_size(size);
         }
     }
 }
 
 /// For pools that are made for diesel-async's connections.
-impl diesel_async::pooled_connection::PoolableConnection for AuroraConnection {
+impl<C: Physical> diesel_async::pooled_connection::PoolableConnection for AuroraConnection<C> {
     /// Asked at check-in: gives the connection back.
     fn is_broken(&mut self) -> bool {
         if !std::thread::panicking() {
@@ -382,7 +392,7 @@ impl diesel_async::pooled_connection::PoolableConnection for AuroraConnection {
     }
 }
 
-impl Drop for AuroraConnection {
+impl<C: Physical> Drop for AuroraConnection<C> {
     /// What is clean serves others.
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -392,7 +402,7 @@ impl Drop for AuroraConnection {
     }
 }
 
-impl fmt::Debug for AuroraConnection {
+impl<C: Physical> fmt::Debug for AuroraConnection<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuroraConnection")
             .field("lease", &self.lease)
@@ -410,18 +420,25 @@ mod tests {
         fn moves<T: Send + Sync + 'static>() -> &'static str {
             std::any::type_name::<T>()
         }
+        #[cfg(feature = "async-postgres")]
         assert_ne!(moves::<AuroraConnection>(), moves::<AuroraConnectionManager>());
+        #[cfg(feature = "async-mysql")]
+        assert_ne!(
+            moves::<AuroraConnection<diesel_async::AsyncMysqlConnection>>(),
+            moves::<AuroraConnectionManager<diesel_async::AsyncMysqlConnection>>()
+        );
     }
 
     /// glibc's malloc serves up to 1032 bytes from what the thread itself has freed: what is larger
     /// costs several times as much, with every statement.
+    #[cfg(feature = "async-postgres")]
     #[test]
     fn the_future_of_a_statement_is_cheap_to_allocate() {
         fn size<A, B, F>(_: impl FnOnce(A, B) -> F) -> usize {
             size_of::<F>()
         }
         let run = size(|session: &'static mut AuroraConnection, statement| session.run(statement));
-        let all = run + size_of::<Statement<'_>>() + size_of::<[usize; 8]>();
+        let all = run + size_of::<Statement<'_, AsyncPgConnection>>() + size_of::<[usize; 8]>();
         assert!(all <= 1032, "{all}");
     }
 }

@@ -6,22 +6,23 @@ use aurora_core::{CausalToken, Deadline, Explanation, Freshness};
 use diesel::result::QueryResult;
 
 use super::connection::AuroraConnection;
+use super::driver::Physical;
 use super::scope::AsyncFunc;
 use crate::errors;
 
 /// Gives the session its freshness back, also when the scope's future is dropped.
-struct Scope<'a> {
-    connection: &'a mut AuroraConnection,
+struct Scope<'a, C: Physical> {
+    connection: &'a mut AuroraConnection<C>,
     before: Freshness,
 }
 
-impl Drop for Scope<'_> {
+impl<C: Physical> Drop for Scope<'_, C> {
     fn drop(&mut self) {
         self.connection.session.set_freshness(self.before);
     }
 }
 
-impl AuroraConnection {
+impl<C: Physical> AuroraConnection<C> {
     /// Runs `work` with reads that see data as recent as this, whatever the session's freshness is.
     ///
     /// A single statement says so with a comment, `/*@fresh strong*/`, which counts more.

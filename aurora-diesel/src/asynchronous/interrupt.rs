@@ -16,13 +16,13 @@ use futures_core::Stream as _;
 use futures_util::StreamExt as _;
 
 use super::connection::AuroraConnection;
-use super::physical::PgRows;
+use super::driver::Physical;
 use super::statement::{controls_transaction, ends_transaction};
 
 /// How many rows that nobody wants are looked at to see whether they were the last ones.
 const FEW: usize = 64;
 
-impl AuroraConnection {
+impl<C: Physical> AuroraConnection<C> {
     /// Gets over a statement, and a transaction, whose future was dropped.
     pub(crate) fn heal(&mut self) {
         if self.in_flight.is_some() || self.abandoned.is_set() {
@@ -102,7 +102,7 @@ impl AuroraConnection {
     }
 
     /// The rows of a query that somebody left in the middle.
-    pub(crate) fn leftover(&mut self) -> &mut Option<PgRows> {
+    pub(crate) fn leftover(&mut self) -> &mut Option<C::Rows> {
         self.leftover.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 

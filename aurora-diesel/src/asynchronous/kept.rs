@@ -1,22 +1,29 @@
 //! A copy of a query's values, for when it has to be run again.
 
-use diesel::pg::{Pg, PgTypeMetadata};
+use std::fmt;
+
+use diesel::backend::Backend;
 use diesel::query_builder::bind_collector::RawBytesBindCollector;
+use diesel::sql_types::TypeMetadata;
 
 /// The values of a query, one after the other.
 ///
 /// The driver takes the values themselves, each in an allocation of its own. Nearly all queries
 /// need no other attempt: so this copy is made to be cheap to make and to drop.
-#[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct Kept<DB: Backend + TypeMetadata> {
     /// The type of each value, and its length; `None` is NULL.
-    heads: Vec<(PgTypeMetadata, Option<usize>)>,
+    heads: Vec<(DB::TypeMetadata, Option<usize>)>,
     bytes: Vec<u8>,
 }
 
-impl Kept {
+impl<DB: Backend + TypeMetadata<TypeMetadata: Clone>> Kept<DB> {
+    /// No values.
+    pub(crate) fn none() -> Self {
+        Self { heads: Vec::new(), bytes: Vec::new() }
+    }
+
     /// Copies `values`.
-    pub(crate) fn copy_of(values: &RawBytesBindCollector<Pg>) -> Self {
+    pub(crate) fn copy_of(values: &RawBytesBindCollector<DB>) -> Self {
         let mut heads = Vec::with_capacity(values.binds.len());
         let mut bytes = Vec::with_capacity(values.binds.iter().flatten().map(Vec::len).sum());
         for (metadata, value) in values.metadata.iter().zip(&values.binds) {
@@ -27,7 +34,7 @@ impl Kept {
     }
 
     /// The values, as the driver takes them.
-    pub(crate) fn values(&self) -> RawBytesBindCollector<Pg> {
+    pub(crate) fn values(&self) -> RawBytesBindCollector<DB> {
         let mut values = RawBytesBindCollector::new();
         let mut rest = &*self.bytes;
         for (metadata, length) in &self.heads {
@@ -39,8 +46,17 @@ impl Kept {
     }
 }
 
-#[cfg(test)]
+impl<DB: Backend + TypeMetadata> fmt::Debug for Kept<DB> {
+    /// Values may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept").field("values", &self.heads.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "async-postgres"))]
 mod tests {
+    use diesel::pg::{Pg, PgTypeMetadata};
+
     use super::*;
 
     #[test]

@@ -7,17 +7,17 @@ use aurora_core::{
 };
 use diesel::connection::{CacheSize, get_default_instrumentation};
 use diesel::result::QueryResult;
-use diesel_async::AsyncConnection as _;
 
 use super::connection::AuroraConnection;
+use super::driver::Physical;
+use super::driver::sealed::Link as _;
 use super::manager::Shared;
-use super::physical::Physical;
 use crate::errors;
 
-const TRANSACTION_LOST: &str = "the transaction was lost with its connection, or a future of it was dropped: roll back, and run all of it again";
+const TRANSACTION_LOST: &str = "the transaction was lost with its connection, the server rolled it back, or a future of it was dropped: roll back, and run all of it again";
 const SESSION_LOST: &str = "the session's settings, locks, temporary tables and the like were lost with its connection: set them again";
 
-impl AuroraConnection {
+impl<C: Physical> AuroraConnection<C> {
     /// Sees to it that a connection is leased that may run the statement.
     pub(crate) async fn acquire(&mut self, need: Need, deadline: Deadline) -> QueryResult<()> {
         if self.session.is_transaction_lost() {
@@ -40,6 +40,7 @@ impl AuroraConnection {
         loop {
             match self.lease_idle(need, deadline.began()) {
                 Found::Leased => return Ok(()),
+                Found::WithId => Box::pin(self.carry_insert_id()).await,
                 Found::Nobody => {
                     let waiting = self.shared.cluster.wait_for(need, deadline.at());
                     let found = Box::pin(waiting).await;
@@ -67,8 +68,14 @@ impl AuroraConnection {
             return Found::Nobody;
         };
         if let Some(lease) = &self.lease {
-            if lease.is_current(instance) && !lease.is_closed() && self.is_clean() {
+            let is_usable = !lease.is_closed();
+            let is_current = is_usable && lease.is_current(instance);
+            let is_clean = is_usable && self.is_clean();
+            if is_current && is_clean {
                 return Found::Leased;
+            }
+            if is_clean && self.must_carry_insert_id() {
+                return Found::WithId;
             }
             self.release();
         }
@@ -98,7 +105,7 @@ impl AuroraConnection {
     }
 
     /// Whether others may use the connection after this session, or this one from anew.
-    fn is_clean(&mut self) -> bool {
+    pub(crate) fn is_clean(&mut self) -> bool {
         !self.dirty && self.in_flight.is_none() && self.leftover_is_over()
     }
 
@@ -109,7 +116,7 @@ impl AuroraConnection {
         instance: &Instance,
         need: Need,
         deadline: Deadline,
-    ) -> QueryResult<Option<Lease<Physical>>> {
+    ) -> QueryResult<Option<Lease<C::Link>>> {
         let Shared { cluster, store, .. } = &*self.shared;
         let turn = cluster.turn(store, instance, need, deadline).await;
         match turn.map_err(|error| errors::from_core(&error))? {
@@ -125,7 +132,7 @@ impl AuroraConnection {
         instance: &Instance,
         permit: Permit,
         deadline: Deadline,
-    ) -> QueryResult<Option<Lease<Physical>>> {
+    ) -> QueryResult<Option<Lease<C::Link>>> {
         let cluster = &self.shared.cluster;
         let is_cut = deadline.cuts_connect(cluster.config());
         let until = Instant::now() + deadline.to_connect(cluster.config());
@@ -187,20 +194,29 @@ impl AuroraConnection {
             return self.close_lease();
         }
         let Some(mut lease) = self.lease.take() else { return };
+        self.insert_id.left();
         if lease.is_closed() {
             return;
         }
+        // One of which rows are on their way is no clean one.
+        let Some(connection) = lease.connection() else { return };
         if self.instrumented {
-            lease.connection.set_instrumentation(get_default_instrumentation());
+            connection.set_instrumentation(get_default_instrumentation());
         }
         if self.cache_size.is_some() {
-            lease.connection.set_prepared_statement_cache_size(CacheSize::Unbounded);
+            connection.set_prepared_statement_cache_size(CacheSize::Unbounded);
         }
         self.shared.store.put(lease, self.used_at);
     }
 
     /// Closes the connection, whatever it is in the middle of.
     pub(crate) fn close_lease(&mut self) {
+        if !self.is_clean()
+            && let Some(lease) = &mut self.lease
+        {
+            lease.sever();
+        }
+        self.insert_id.left();
         self.dirty = false;
         self.in_flight = None;
         *self.leftover() = None;
@@ -210,11 +226,12 @@ impl AuroraConnection {
     /// Passes on to a connection what this session has of its own.
     fn tell_lease(&mut self) {
         let Some(lease) = &mut self.lease else { return };
+        let Some(connection) = lease.connection() else { return };
         if self.instrumented {
-            lease.connection.set_instrumentation(self.instrumentation.clone());
+            connection.set_instrumentation(self.instrumentation.clone());
         }
         if let Some(size) = self.cache_size {
-            lease.connection.set_prepared_statement_cache_size(size);
+            connection.set_prepared_statement_cache_size(size);
         }
     }
 }
@@ -223,11 +240,17 @@ impl AuroraConnection {
 enum Found {
     Leased,
     Nobody,
+    /// The connection the session is about to leave has the id of its last INSERT.
+    WithId,
     Unconnected(Box<Instance>),
 }
 
 /// An idle connection; one that its server ended meanwhile is dropped.
-fn take_open(shared: &Shared, instance: &Instance, now: Instant) -> Option<Lease<Physical>> {
+fn take_open<C: Physical>(
+    shared: &Shared<C>,
+    instance: &Instance,
+    now: Instant,
+) -> Option<Lease<C::Link>> {
     std::iter::from_fn(|| shared.store.take(instance, now)).find(|lease| !lease.is_closed())
 }
 

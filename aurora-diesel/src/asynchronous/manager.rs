@@ -6,17 +6,20 @@ use std::time::Instant;
 
 use aurora_core::{Cluster, Config, Error, ErrorKind, Instance, Lease, Outcome, Store};
 use diesel::result::QueryResult;
+#[cfg(feature = "async-mysql")]
+use diesel_async::AsyncMysqlConnection;
+#[cfg(feature = "async-postgres")]
 use diesel_async::AsyncPgConnection;
 use futures_core::future::BoxFuture;
 
 use super::connection::AuroraConnection;
-use super::physical::{Condition, Physical};
+use super::driver::Physical;
+use super::driver::sealed::{Condition, Link};
 use crate::errors;
 use crate::intent::Refusals;
 
 /// Prepares a new physical connection.
-type OnConnect =
-    dyn for<'a> Fn(&'a mut AsyncPgConnection) -> BoxFuture<'a, QueryResult<()>> + Send + Sync;
+type OnConnect<C> = dyn for<'a> Fn(&'a mut C) -> BoxFuture<'a, QueryResult<()>> + Send + Sync;
 
 /// Makes the sessions of a pool, and keeps the physical connections behind them.
 ///
@@ -27,21 +30,30 @@ type OnConnect =
 ///
 /// So a check-out asks nothing of a server: whether a connection leads to an instance that still
 /// is what it was is one comparison, when it is leased, with the topology of that moment.
-#[derive(Clone)]
-pub struct AuroraConnectionManager {
-    shared: Arc<Shared>,
+pub struct AuroraConnectionManager<
+    #[cfg(feature = "async-postgres")] C: Physical = AsyncPgConnection,
+    #[cfg(not(feature = "async-postgres"))] C: Physical,
+> {
+    shared: Arc<Shared<C>>,
+}
+
+impl<C: Physical> Clone for AuroraConnectionManager<C> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
 }
 
 /// What the sessions of one manager share.
-pub(crate) struct Shared {
+pub(crate) struct Shared<C: Physical> {
     pub(crate) cluster: Cluster,
-    pub(crate) store: Arc<Store<Physical>>,
+    pub(crate) store: Arc<Store<C::Link>>,
     pub(crate) refusals: Refusals,
-    on_connect: Option<Box<OnConnect>>,
+    on_connect: Option<Box<OnConnect<C>>>,
 }
 
-impl AuroraConnectionManager {
-    /// A manager of connections to `cluster`.
+#[cfg(feature = "async-postgres")]
+impl AuroraConnectionManager<AsyncPgConnection> {
+    /// A manager of connections to `cluster`, of PostgreSQL.
     #[must_use]
     pub fn new(cluster: Cluster) -> Self {
         Self::build(cluster, None)
@@ -57,7 +69,7 @@ impl AuroraConnectionManager {
     ///
     /// Dropping the future ends the monitoring it began.
     pub async fn from_url(url: &str) -> Result<Self, Error> {
-        Ok(Self::new(Cluster::connect(Config::from_url(url)?).await?))
+        Self::connect_url(url).await
     }
 
     /// A manager that prepares every new physical connection with `on_connect`, for settings all
@@ -87,8 +99,66 @@ impl AuroraConnectionManager {
     ) -> Self {
         Self::build(cluster, Some(Box::new(on_connect)))
     }
+}
 
-    fn build(cluster: Cluster, on_connect: Option<Box<OnConnect>>) -> Self {
+#[cfg(feature = "async-mysql")]
+impl AuroraConnectionManager<AsyncMysqlConnection> {
+    /// A manager of connections to `cluster`, of MySQL or MariaDB.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use aurora_diesel::asynchronous::AuroraConnectionManager;
+    /// use aurora_diesel::{Cluster, Config};
+    /// use diesel_async::RunQueryDsl;
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let config = Config::from_url("mysql://app:secret@db1.example.com,db2.example.com/shop")?;
+    /// let manager = AuroraConnectionManager::mysql(Cluster::connect(config).await?);
+    /// let mut session = manager.session();
+    /// diesel::sql_query("UPDATE carts SET open = 0").execute(&mut session).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn mysql(cluster: Cluster) -> Self {
+        Self::build(cluster, None)
+    }
+
+    /// Connects to the cluster that the URL describes, and manages connections to it.
+    ///
+    /// # Errors
+    ///
+    /// See [`Config::from_url`] and [`Cluster::connect`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the monitoring it began.
+    pub async fn mysql_from_url(url: &str) -> Result<Self, Error> {
+        Self::connect_url(url).await
+    }
+
+    /// Like [`AuroraConnectionManager::mysql`], but prepares every new physical connection with
+    /// `on_connect`, for settings all sessions share (`SET SESSION max_execution_time = …`). It may
+    /// take as long as `connect_timeout` leaves it.
+    #[must_use]
+    pub fn mysql_with_on_connect(
+        cluster: Cluster,
+        on_connect: impl for<'a> Fn(&'a mut AsyncMysqlConnection) -> BoxFuture<'a, QueryResult<()>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self::build(cluster, Some(Box::new(on_connect)))
+    }
+}
+
+impl<C: Physical> AuroraConnectionManager<C> {
+    pub(crate) async fn connect_url(url: &str) -> Result<Self, Error> {
+        Ok(Self::build(Cluster::connect(Config::from_url(url)?).await?, None))
+    }
+
+    fn build(cluster: Cluster, on_connect: Option<Box<OnConnect<C>>>) -> Self {
         let store = cluster.new_store();
         let refusals = Refusals::default();
         Self { shared: Arc::new(Shared { cluster, store, refusals, on_connect }) }
@@ -102,28 +172,32 @@ impl AuroraConnectionManager {
 
     /// A new session. It opens no connection: its first statement does.
     #[must_use]
-    pub fn session(&self) -> AuroraConnection {
+    pub fn session(&self) -> AuroraConnection<C> {
         AuroraConnection::new(Arc::clone(&self.shared))
     }
 }
 
-impl Shared {
+impl<C: Physical> Shared<C> {
     /// Opens a physical connection; it ends when its instance is declared lost.
     pub(crate) async fn connect(
         &self,
         instance: &Instance,
         deadline: Instant,
-    ) -> Result<Lease<Physical>, Error> {
+    ) -> Result<Lease<C::Link>, Error> {
         let breaks = instance.stats().breaks();
-        let mut physical = Physical::open(&self.cluster, instance, deadline).await?;
-        if let Some(on_connect) = &self.on_connect {
-            let prepared = on_connect(&mut physical.connection);
-            let prepared = self.cluster.until(deadline, prepared).await;
-            self.judge(prepared, &mut physical, instance).await?;
+        let mut link = <C::Link as Link<C>>::open(&self.cluster, instance, deadline).await?;
+        if let Some(on_connect) = &self.on_connect
+            && let Some(connection) = link.connection()
+        {
+            let prepared = self.cluster.until(deadline, on_connect(connection)).await;
+            if prepared.is_none() {
+                link.sever();
+            }
+            self.judge(prepared, &mut link, instance).await?;
         }
-        let driver = physical.abort_handle();
-        let mut lease = Lease::new(physical, instance, breaks, Instant::now());
-        self.store.watch(&mut lease, move || driver.abort());
+        let abort = link.abort();
+        let mut lease = Lease::new(link, instance, breaks, Instant::now());
+        self.store.watch(&mut lease, abort);
         Ok(lease)
     }
 
@@ -131,7 +205,7 @@ impl Shared {
     async fn judge(
         &self,
         prepared: Option<QueryResult<()>>,
-        physical: &mut Physical,
+        link: &mut C::Link,
         instance: &Instance,
     ) -> Result<(), Error> {
         let (kind, text) = match prepared {
@@ -139,7 +213,7 @@ impl Shared {
             Some(Err(error)) => {
                 let message = errors::driver_message(&error);
                 let until = Instant::now() + self.cluster.config().probe_timeout();
-                match self.cluster.until(until, physical.condition()).await {
+                match self.cluster.until(until, link.condition()).await {
                     Some(Condition::Usable | Condition::InFailedTransaction) => {
                         let text = format!("on_connect failed on a new connection: {message}");
                         (ErrorKind::Statement, text)
@@ -153,7 +227,7 @@ impl Shared {
     }
 }
 
-impl fmt::Debug for AuroraConnectionManager {
+impl<C: Physical> fmt::Debug for AuroraConnectionManager<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuroraConnectionManager")
             .field("cluster", &self.shared.cluster)

@@ -1,5 +1,5 @@
 //! The same sessions for [`diesel_async`]: [`AuroraConnection`] is used like an
-//! [`AsyncPgConnection`], and [`AuroraConnectionManager`] is given to bb8, deadpool or mobc.
+//! `AsyncPgConnection` or `AsyncMysqlConnection`, and [`AuroraConnectionManager`] is given to bb8, deadpool or mobc.
 //!
 //! Each statement is routed and recovered as by the synchronous [`crate::AuroraConnection`]. What
 //! only asynchronous code has to fear:
@@ -9,8 +9,10 @@
 //!   closed, never used again; a transaction it was part of is lost, and says so.
 //! * TLS follows `sslmode` and `sslrootcert` of the configuration; there is no connector to write.
 //!
-//! The session is not generic, unlike the synchronous one: [`diesel_async`] has one driver of
-//! PostgreSQL.
+//! A session is generic over the driver, as the synchronous one is: PostgreSQL with the feature
+//! `async-postgres`, where it need not be named, and with `async-mysql` MySQL and MariaDB
+//! (`AuroraConnection<AsyncMysqlConnection>`, [made](AuroraConnectionManager) by
+//! `AuroraConnectionManager::mysql`). The features of the pools need one of the two.
 //!
 //! # Examples
 //!
@@ -33,30 +35,32 @@
 //! # Ok(())
 //! # }
 //! ```
-//!
-//! [`AsyncPgConnection`]: diesel_async::AsyncPgConnection
 
 mod ahead;
 mod builder;
 mod collect;
 mod connection;
+mod driver;
 mod fresh;
+mod insert_id;
 mod interrupt;
 mod kept;
 mod lease;
 mod manager;
-mod physical;
+#[cfg(feature = "async-mysql")]
+mod mysql;
 mod pool;
+#[cfg(feature = "async-postgres")]
+mod postgres;
 mod recover;
 mod replay;
 mod rows;
-mod save;
 mod scope;
 mod statement;
-mod types;
 
 pub use self::builder::TransactionBuilder;
 pub use self::connection::AuroraConnection;
+pub use self::driver::Physical;
 pub use self::manager::AuroraConnectionManager;
 #[cfg(feature = "bb8")]
 pub use self::pool::bb8;

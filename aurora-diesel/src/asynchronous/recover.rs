@@ -6,12 +6,12 @@ use aurora_core::session::{Failure, Place, Recovery, Step, Trouble};
 use aurora_core::sql::{Classification, Verdict};
 use aurora_core::{Cluster, Complaint, Deadline, Need, Outcome};
 use diesel::result::{DatabaseErrorKind, Error, QueryResult};
-use diesel_async::AsyncConnection as _;
 
 use super::connection::AuroraConnection;
+use super::driver::Physical;
+use super::driver::sealed::{After, Condition, Diagnosis, Link as _};
 use super::lease::lost;
-use super::physical::{Condition, Done};
-use super::statement::{Statement, Work, controls_transaction, ends_transaction};
+use super::statement::{Done, Statement, Work, controls_transaction, ends_transaction};
 use crate::errors;
 
 /// One attempt that failed.
@@ -20,13 +20,15 @@ struct Failed {
     trouble: Trouble,
     /// No transaction is open on the connection.
     transaction_is_over: bool,
+    /// What became of the transaction around it.
+    after: After,
 }
 
 /// What happens seldom is boxed here, and where it waits for an instance: the future of every
 /// statement is allocated, and has the size of the largest thing it may have to wait for.
-impl AuroraConnection {
+impl<C: Physical> AuroraConnection<C> {
     /// Runs a statement where it belongs, and recovers where that is safe.
-    pub(crate) async fn run(&mut self, statement: &mut Statement<'_>) -> QueryResult<Done> {
+    pub(crate) async fn run(&mut self, statement: &mut Statement<'_, C>) -> QueryResult<Done<C>> {
         self.heal();
         if self.leftover().is_some() {
             Box::pin(self.finish_leftover()).await;
@@ -36,7 +38,11 @@ impl AuroraConnection {
         let mut need = self.session.need(&statement.classification, sql, || deadline.began());
         let mut recovery = Recovery::default();
         loop {
-            self.acquire(need, deadline).await?;
+            if C::KEEPS_INSERT_ID && statement.classification.follows() {
+                Box::pin(self.follow(statement, need, deadline)).await?;
+            } else {
+                self.acquire(need, deadline).await?;
+            }
             let began = if recovery.is_first_attempt() { deadline.began() } else { Instant::now() };
             match self.attempt(statement, began).await {
                 Ok(done) => return Ok(done),
@@ -50,9 +56,9 @@ impl AuroraConnection {
 
     async fn attempt(
         &mut self,
-        statement: &mut Statement<'_>,
+        statement: &mut Statement<'_, C>,
         began: Instant,
-    ) -> Result<Done, Failed> {
+    ) -> Result<Done<C>, Failed> {
         let classification = statement.classification;
         let Some(lease) = &mut self.lease else {
             return Err(Failed::not_sent(Error::BrokenTransactionManager));
@@ -68,26 +74,24 @@ impl AuroraConnection {
             stats.count_write();
         }
         let running = stats.start(began);
-        match connection.perform(statement).await {
+        match statement.perform(connection).await {
             Ok(done) => {
                 let now = Instant::now();
                 running.succeeded(now);
                 self.used_at = now;
                 self.in_flight = None;
                 self.session.succeeded(&classification, role, now);
+                self.note_insert(statement);
                 Ok(done)
             }
             Err(error) => {
                 drop(running);
                 let ends = ends_transaction(&classification);
-                let condition = if tells_condition(&error) && !ends {
-                    Condition::Usable
-                } else {
-                    Box::pin(self.condition()).await
-                };
+                let found = Box::pin(self.diagnose(error, ends)).await;
                 self.in_flight = None;
-                let transaction_is_over = ends && condition == Condition::Usable;
-                Err(Failed { trouble: trouble(&error, condition), error, transaction_is_over })
+                let transaction_is_over = ends && found.condition == Condition::Usable;
+                let Diagnosis { error, trouble, after, .. } = found;
+                Err(Failed { error, trouble, transaction_is_over, after })
             }
         }
     }
@@ -117,16 +121,26 @@ impl AuroraConnection {
     async fn condition(&mut self) -> Condition {
         let Some(lease) = &mut self.lease else { return Condition::Closed };
         let condition = lease.condition().await;
-        lease.connection.set_instrumentation(self.instrumentation.clone());
-        self.instrumented = true;
+        self.show_instrumentation();
         condition
+    }
+
+    /// What an error means, asked past the session's instrumentation.
+    async fn diagnose(&mut self, error: Error, ends: bool) -> Diagnosis {
+        let Some(lease) = &mut self.lease else {
+            let (trouble, condition) = (Trouble::Lost, Condition::Closed);
+            return Diagnosis { error, trouble, condition, after: After::Aborted };
+        };
+        let found = lease.diagnose(error, ends).await;
+        self.show_instrumentation();
+        found
     }
 
     /// Decides about a failure, and lets the session follow it.
     fn judge(
         &mut self,
         failed: &Failed,
-        statement: &Statement<'_>,
+        statement: &Statement<'_, C>,
         need: Need,
         deadline: Deadline,
         recovery: &mut Recovery,
@@ -147,10 +161,16 @@ impl AuroraConnection {
             Trouble::Lost | Trouble::NotSent => {
                 self.bury(&place, &failed.error);
             }
-            Trouble::Conflict if !controls_transaction(classification) => {
+            Trouble::Conflict
+                if failed.after != After::GoesOn && !controls_transaction(classification) =>
+            {
                 self.manager_status().set_requires_rollback_maybe_up_to_top_level(true);
             }
             Trouble::Conflict | Trouble::ReadOnly | Trouble::Statement => {}
+        }
+        if failed.after == After::RolledBack && self.session.in_transaction() {
+            // Nothing may run outside of the transaction it is meant to be part of.
+            self.session.rolled_back();
         }
         (step, Some(place))
     }
@@ -160,7 +180,7 @@ impl AuroraConnection {
         &mut self,
         (step, place): (Step, Option<Place>),
         failed: Failed,
-        statement: &mut Statement<'_>,
+        statement: &mut Statement<'_, C>,
         deadline: Deadline,
     ) -> QueryResult<Need> {
         let Some(place) = place else { return Err(failed.error) };
@@ -218,66 +238,12 @@ async fn doubt_role(cluster: &Cluster, place: &Place, deadline: Deadline) {
 
 impl Failed {
     fn not_sent(error: Error) -> Self {
-        Self { error, trouble: Trouble::NotSent, transaction_is_over: false }
-    }
-}
-
-/// Whether the server certainly goes on after this error, which saves the question.
-fn tells_condition(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::DatabaseError(
-            DatabaseErrorKind::CheckViolation
-                | DatabaseErrorKind::ExclusionViolation
-                | DatabaseErrorKind::ForeignKeyViolation
-                | DatabaseErrorKind::NotNullViolation
-                | DatabaseErrorKind::ReadOnlyTransaction
-                | DatabaseErrorKind::RestrictViolation
-                | DatabaseErrorKind::UniqueViolation,
-            _
-        ) | Error::SerializationError(_)
-            | Error::QueryBuilderError(_)
-    )
-}
-
-fn trouble(error: &Error, condition: Condition) -> Trouble {
-    match (condition, error) {
-        (Condition::Closed, _) => Trouble::Lost,
-        (_, Error::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _)) => Trouble::ReadOnly,
-        (_, Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _)) => Trouble::Conflict,
-        (_, error) if errors::is_deadlock(error) => Trouble::Conflict,
-        (Condition::InFailedTransaction | Condition::Usable, _) => Trouble::Statement,
+        let (trouble, after) = (Trouble::NotSent, After::GoesOn);
+        Self { error, trouble, transaction_is_over: false, after }
     }
 }
 
 /// The error of rows of which some were delivered already: nothing is run again then.
 pub(crate) fn lost_in_the_middle(error: &Error, place: &Place) -> Error {
     errors::lost(error, &place.instance, Outcome::NotApplied)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn error(kind: DatabaseErrorKind) -> Error {
-        Error::DatabaseError(kind, Box::new(String::new()))
-    }
-
-    #[test]
-    fn what_the_driver_could_not_send_may_have_been_sent() {
-        let error = error(DatabaseErrorKind::UnableToSendCommand);
-        assert_eq!(trouble(&error, Condition::Closed), Trouble::Lost);
-        assert_eq!(trouble(&error, Condition::Usable), Trouble::Statement);
-        assert!(!tells_condition(&error));
-    }
-
-    #[test]
-    fn a_server_that_says_farewell_is_lost_whatever_it_says() {
-        for kind in [DatabaseErrorKind::SerializationFailure, DatabaseErrorKind::Unknown] {
-            assert!(!tells_condition(&error(kind)));
-        }
-        let conflict = error(DatabaseErrorKind::SerializationFailure);
-        assert_eq!(trouble(&conflict, Condition::Closed), Trouble::Lost);
-        assert_eq!(trouble(&conflict, Condition::InFailedTransaction), Trouble::Conflict);
-    }
 }

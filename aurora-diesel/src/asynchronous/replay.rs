@@ -8,19 +8,16 @@ use aurora_core::transaction::{
     Attempts, Doubt, Evidence, MarkerId, Next, Phase, Resolve, RunOptions,
 };
 use diesel::result::{Error, QueryResult};
-use diesel::sql_types::{BigInt, Nullable};
 use diesel_async::{AnsiTransactionManager, TransactionManager as _};
-use futures_util::StreamExt as _;
 
-use super::collect::load_of;
 use super::connection::AuroraConnection;
-use super::physical::Done;
+use super::driver::Physical;
 use super::scope::{AsyncFuncMut, TransactionScope};
 use super::statement::{Statement, Work};
 use crate::errors;
-use crate::replay::{self, Attempt, Blame, txid_current_if_assigned};
+use crate::replay::{self, Attempt, Blame};
 
-impl AuroraConnection {
+impl<C: Physical> AuroraConnection<C> {
     /// Runs `work` in a transaction, again and again until it is committed: whenever it certainly
     /// was not applied and the reason may pass (its connection was lost, the writer is another
     /// one, a serialization failure, a deadlock), until `failover_timeout` is over.
@@ -137,7 +134,7 @@ impl AuroraConnection {
     {
         let since = Instant::now();
         self.session.take_trouble();
-        let begin = options.begin_sql();
+        let begin = C::begin_sql(options);
         let begun = AnsiTransactionManager::begin_transaction_sql(self, &begin).await;
         begun.map_err(|error| self.failed(Phase::Work, error))?;
         self.session.take_trouble();
@@ -151,7 +148,7 @@ impl AuroraConnection {
                 return Err(Attempt { failed, error: Blame::Closure(error), doubt: None });
             }
         };
-        let evidence = match self.take_evidence(options.resolving(), since).await {
+        let evidence = match self.take_evidence(options, since).await {
             Ok(evidence) => evidence,
             Err(error) => {
                 let failed = self.failed(Phase::Work, error);
@@ -192,19 +189,23 @@ impl AuroraConnection {
 
     /// Asks the transaction for something to find it by. It fails if the server has aborted the
     /// transaction, whose COMMIT would be answered with a ROLLBACK and no error.
-    async fn take_evidence(&mut self, resolve: &Resolve, since: Instant) -> QueryResult<Evidence> {
+    async fn take_evidence(
+        &mut self,
+        options: &RunOptions,
+        since: Instant,
+    ) -> QueryResult<Evidence> {
         let cluster = self.shared.cluster.clone();
-        match resolve {
+        match cluster.resolving(options) {
             Resolve::Marker(table) => {
                 let id = MarkerId::random().map_err(|error| errors::from_core(&error))?;
-                let sql = table.mark_sql(id);
+                let sql = cluster.mark_sql(table, id);
                 let classification = cluster.classify("INSERT INTO t VALUES (1)");
                 self.run(&mut Statement { classification, work: Work::Batch(&sql) }).await?;
                 cluster.note_marker(table);
                 Ok(Evidence::Marker(table.clone(), id))
             }
             Resolve::SameServer => {
-                let id = self.transaction_id().await?;
+                let id = C::transaction_id(self).await?;
                 Ok(id.map_or(Evidence::NothingWritten, |id| Evidence::Transaction { id, since }))
             }
             _ => {
@@ -216,23 +217,6 @@ impl AuroraConnection {
                 Ok(Evidence::None)
             }
         }
-    }
-
-    async fn transaction_id(&mut self) -> QueryResult<Option<i64>> {
-        // It leaves no state in the session, unlike what the function's name has routing believe.
-        let classification = self.shared.cluster.classify("SELECT 1");
-        let (_, query) = self.collect(&diesel::select(txid_current_if_assigned()))?;
-        let work = Work::Load(query, load_of::<diesel::dsl::select<txid_current_if_assigned>>());
-        let done = self.run(&mut Statement { classification, work }).await?;
-        let Done::Rows { mut ahead, rest } = done else { return Err(Error::NotFound) };
-        if let Some(mut rest) = rest {
-            while let Some(row) = rest.next().await {
-                ahead.push_back(row?);
-            }
-        }
-        let row = ahead.pop_front().ok_or(Error::NotFound)?;
-        diesel::deserialize::FromSqlRow::<Nullable<BigInt>, diesel::pg::Pg>::build_from_row(&row)
-            .map_err(Error::DeserializationError)
     }
 
     /// Gets over an attempt that failed. `None` is "run it again".
@@ -271,11 +255,11 @@ impl AuroraConnection {
 }
 
 /// Lifts the session's limit, also when the future is dropped.
-struct Limited<'a> {
-    connection: &'a mut AuroraConnection,
+struct Limited<'a, C: Physical> {
+    connection: &'a mut AuroraConnection<C>,
 }
 
-impl Drop for Limited<'_> {
+impl<C: Physical> Drop for Limited<'_, C> {
     fn drop(&mut self) {
         self.connection.session.set_limit(None);
     }

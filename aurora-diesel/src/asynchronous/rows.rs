@@ -8,11 +8,14 @@ use std::time::Instant;
 use aurora_core::Role;
 use aurora_core::sql::{Classification, Verdict};
 use diesel::result::{DatabaseErrorKind, Error, QueryResult};
+#[cfg(feature = "async-postgres")]
+use diesel_async::AsyncPgConnection;
 use futures_core::Stream;
 
 use super::ahead::Ahead;
 use super::connection::AuroraConnection;
-use super::physical::{PgRow, PgRows};
+use super::driver::Physical;
+use super::driver::sealed::{Link as _, Loaded};
 use super::recover::lost_in_the_middle;
 
 /// The rows of one query.
@@ -23,27 +26,30 @@ use super::recover::lost_in_the_middle;
 /// Dropping it early is safe: the session waits for the remaining rows where it must stay on this
 /// connection, and closes the connection where it need not.
 #[must_use = "rows do nothing unless polled"]
-pub struct Rows<'conn> {
-    ahead: Ahead<PgRow>,
-    rest: Option<Rest<'conn>>,
+pub struct Rows<
+    'conn,
+    #[cfg(feature = "async-postgres")] C: Physical = AsyncPgConnection,
+    #[cfg(not(feature = "async-postgres"))] C: Physical,
+> {
+    ahead: Ahead<C::OneRow>,
+    rest: Option<Rest<'conn, C>>,
     failed: Option<Error>,
 }
 
 /// What is still to come.
-struct Rest<'conn> {
+struct Rest<'conn, C: Physical> {
     /// Taken only by `drop`.
-    rows: Option<PgRows>,
-    session: &'conn mut AuroraConnection,
+    rows: Option<C::Rows>,
+    session: &'conn mut AuroraConnection<C>,
     is_over: bool,
     /// It calls functions nobody knows, where they can write: with every row.
     writes: bool,
 }
 
-impl<'conn> Rows<'conn> {
+impl<'conn, C: Physical> Rows<'conn, C> {
     pub(crate) fn new(
-        ahead: Ahead<PgRow>,
-        rest: Option<PgRows>,
-        session: &'conn mut AuroraConnection,
+        Loaded { ahead, rest }: Loaded<C>,
+        session: &'conn mut AuroraConnection<C>,
         classification: Classification,
     ) -> Self {
         let rest = rest.map(|rows| {
@@ -62,7 +68,7 @@ impl<'conn> Rows<'conn> {
         while self.ahead.len() < 2 {
             let Some(rest) = &mut self.rest else { return Poll::Ready(()) };
             let Some(rows) = &mut rest.rows else { return Poll::Ready(()) };
-            match ready!(rows.as_mut().poll_next(context)) {
+            match ready!(Pin::new(rows).poll_next(context)) {
                 Some(Ok(row)) => self.ahead.push_back(row),
                 Some(Err(error)) => {
                     self.failed = Some(rest.fail(error));
@@ -78,8 +84,11 @@ impl<'conn> Rows<'conn> {
     }
 }
 
-impl Stream for Rows<'_> {
-    type Item = QueryResult<PgRow>;
+/// Nothing in it is pinned.
+impl<C: Physical> Unpin for Rows<'_, C> {}
+
+impl<C: Physical> Stream for Rows<'_, C> {
+    type Item = QueryResult<C::OneRow>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         ready!(self.advance(context));
@@ -88,7 +97,7 @@ impl Stream for Rows<'_> {
     }
 }
 
-impl Rest<'_> {
+impl<C: Physical> Rest<'_, C> {
     /// The query failed in the middle.
     fn fail(&mut self, error: Error) -> Error {
         self.is_over = true;
@@ -109,6 +118,10 @@ impl Rest<'_> {
         if session.session.is_free() {
             // Whether the server goes on cannot be asked here.
             session.dirty = true;
+        } else if !C::ABORTS_TRANSACTIONS {
+            // The server may have rolled back the transaction, and go on without it.
+            session.close_lease();
+            session.session.disconnected();
         } else if let Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) = &error {
             session.in_flight = None;
             session.manager_status().set_requires_rollback_maybe_up_to_top_level(true);
@@ -117,7 +130,7 @@ impl Rest<'_> {
     }
 }
 
-impl Drop for Rest<'_> {
+impl<C: Physical> Drop for Rest<'_, C> {
     fn drop(&mut self) {
         self.session.in_flight = None;
         if self.writes {
@@ -129,7 +142,7 @@ impl Drop for Rest<'_> {
     }
 }
 
-impl fmt::Debug for Rows<'_> {
+impl<C: Physical> fmt::Debug for Rows<'_, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rows")
             .field("ahead", &self.ahead.len())

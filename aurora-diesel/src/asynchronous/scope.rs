@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use aurora_core::sql::Target;
 
 use super::connection::AuroraConnection;
+use super::driver::Physical;
 
 /// An async closure whose future may move between threads. Implemented for all of them; it exists
 /// because that future has no name.
@@ -93,18 +94,26 @@ impl Drop for TransactionScope {
 }
 
 /// Undoes the forcing, also when the scope's future is dropped.
-struct Forced<'a> {
-    connection: &'a mut AuroraConnection,
+pub(crate) struct Forced<'a, C: Physical> {
+    pub(crate) connection: &'a mut AuroraConnection<C>,
     before: Option<Target>,
 }
 
-impl Drop for Forced<'_> {
+impl<'a, C: Physical> Forced<'a, C> {
+    /// Has statements sent there.
+    pub(crate) fn to(target: Target, connection: &'a mut AuroraConnection<C>) -> Self {
+        let before = connection.session.force(Some(target));
+        Self { connection, before }
+    }
+}
+
+impl<C: Physical> Drop for Forced<'_, C> {
     fn drop(&mut self) {
         self.connection.session.force(self.before);
     }
 }
 
-impl AuroraConnection {
+impl<C: Physical> AuroraConnection<C> {
     /// Runs `work` with every statement sent to the writer.
     ///
     /// # Errors
@@ -148,8 +157,7 @@ impl AuroraConnection {
             + AsyncFunc<&'r mut Self, Result<T, E>, Fut: Send>
             + Send,
     {
-        let before = self.session.force(Some(target));
-        let scope = Forced { connection: self, before };
+        let scope = Forced::to(target, self);
         work(&mut *scope.connection).await
     }
 }

@@ -2,36 +2,41 @@
 
 use aurora_core::sql::{Classification, TransactionControl, Verdict};
 use diesel::QueryResult;
-use diesel::pg::Pg;
 use diesel::query_builder::{QueryFragment, QueryId};
 
-use super::collect::{Collected, Count, Load};
 use super::connection::AuroraConnection;
+use super::driver::Physical;
+use super::driver::sealed::{Driver, Link as _, Loaded};
 
 /// What to run.
-#[derive(Debug)]
-pub(crate) struct Statement<'a> {
+pub(crate) struct Statement<'a, C: Driver> {
     pub(crate) classification: Classification,
-    pub(crate) work: Work<'a>,
+    pub(crate) work: Work<'a, C>,
 }
 
 /// How to run it.
-#[derive(Debug)]
-pub(crate) enum Work<'a> {
+pub(crate) enum Work<'a, C: Driver> {
     /// A text, perhaps of several statements.
     Batch(&'a str),
     /// A query that says how many rows it touched.
-    Count(Collected, Count),
+    Count(C::Query, C::Count),
     /// A query that gives rows.
-    Load(Collected, Load),
+    Load(C::Query, C::Load),
 }
 
-impl Statement<'_> {
+/// What a statement gave.
+pub(crate) enum Done<C: Driver> {
+    Batch,
+    Count(usize),
+    Rows(Loaded<C>),
+}
+
+impl<C: Driver> Statement<'_, C> {
     /// Its SQL.
     pub(crate) fn sql(&self) -> &str {
         match &self.work {
             Work::Batch(sql) => sql,
-            Work::Count(query, _) | Work::Load(query, _) => query.sql(),
+            Work::Count(query, _) | Work::Load(query, _) => C::sql(query),
         }
     }
 
@@ -41,6 +46,33 @@ impl Statement<'_> {
             Work::Batch(sql) => Some(sql),
             Work::Count(..) | Work::Load(..) => None,
         }
+    }
+
+    /// Runs it on this connection.
+    pub(crate) async fn perform(&mut self, link: &mut C::Link) -> QueryResult<Done<C>> {
+        match &mut self.work {
+            Work::Batch(sql) => {
+                Box::pin(link.batch(sql)).await?;
+                Ok(Done::Batch)
+            }
+            Work::Count(query, count) => Ok(Done::Count(link.count(query, *count).await?)),
+            Work::Load(query, load) => {
+                let enough = enough(&self.classification);
+                Ok(Done::Rows(link.load(query, *load, enough).await?))
+            }
+        }
+    }
+}
+
+/// How many rows have to be here before the first one is delivered.
+///
+/// Of what changes data all rows are fetched: only after the last one it is known that the change
+/// is permanent. Of reads two rows are, or the end: so the usual query of one row is over when its
+/// row is delivered, and before that it can be run again.
+fn enough(classification: &Classification) -> usize {
+    match classification.verdict() {
+        Verdict::Read | Verdict::Lock => 2,
+        Verdict::Session | Verdict::Transaction(_) | Verdict::Write => usize::MAX,
     }
 }
 
@@ -63,19 +95,20 @@ pub(crate) fn controls_transaction(classification: &Classification) -> bool {
     matches!(classification.verdict(), Verdict::Transaction(_))
 }
 
-impl AuroraConnection {
+impl<C: Physical> AuroraConnection<C> {
     /// Judges a query and takes it apart.
-    pub(crate) fn collect<T>(&mut self, query: &T) -> QueryResult<(Classification, Collected)>
+    pub(crate) fn collect<T>(&mut self, query: &T) -> QueryResult<(Classification, C::Query)>
     where
-        T: QueryFragment<Pg> + QueryId,
+        T: QueryFragment<C::Backend> + QueryId,
     {
-        let safe_to_cache = query.is_safe_to_cache_prepared(&Pg)?;
-        let sql = self.intents.text::<Pg, T>(query, safe_to_cache)?;
-        let collected = Collected::new(query, sql, safe_to_cache)?;
+        let safe_to_cache = query.is_safe_to_cache_prepared(&C::Backend::default())?;
+        let sql = self.intents.text::<C::Backend, T>(query, safe_to_cache)?;
+        let collected = C::collect(query, sql, safe_to_cache)?;
         let classification = if T::query_id().is_some() {
-            self.intents.classify::<Pg, T>(query, &self.shared.cluster, &self.shared.refusals)?
+            let (cluster, refusals) = (&self.shared.cluster, &self.shared.refusals);
+            self.intents.classify::<C::Backend, T>(query, cluster, refusals)?
         } else {
-            self.shared.cluster.classify(collected.sql())
+            self.shared.cluster.classify(C::sql(&collected))
         };
         Ok((classification, collected))
     }

@@ -16,28 +16,38 @@
 
 use ::bb8::ManageConnection;
 
-use crate::asynchronous::{AuroraConnection, AuroraConnectionManager};
+#[cfg(feature = "async-postgres")]
+use diesel_async::AsyncPgConnection;
+
+use crate::asynchronous::{AuroraConnection, AuroraConnectionManager, Physical};
 
 /// A pool of sessions.
-pub type Pool = ::bb8::Pool<AuroraConnectionManager>;
+pub type Pool<
+    #[cfg(feature = "async-postgres")] C = AsyncPgConnection,
+    #[cfg(not(feature = "async-postgres"))] C,
+> = ::bb8::Pool<AuroraConnectionManager<C>>;
 /// A session out of the pool.
-pub type PooledConnection<'a> = ::bb8::PooledConnection<'a, AuroraConnectionManager>;
+pub type PooledConnection<
+    'a,
+    #[cfg(feature = "async-postgres")] C = AsyncPgConnection,
+    #[cfg(not(feature = "async-postgres"))] C,
+> = ::bb8::PooledConnection<'a, AuroraConnectionManager<C>>;
 
-impl ManageConnection for AuroraConnectionManager {
-    type Connection = AuroraConnection;
+impl<C: Physical> ManageConnection for AuroraConnectionManager<C> {
+    type Connection = AuroraConnection<C>;
     /// Making a session cannot fail; the type says what an error would be.
     type Error = aurora_core::Error;
 
-    async fn connect(&self) -> Result<AuroraConnection, aurora_core::Error> {
+    async fn connect(&self) -> Result<AuroraConnection<C>, aurora_core::Error> {
         Ok(self.session())
     }
 
-    async fn is_valid(&self, _session: &mut AuroraConnection) -> Result<(), aurora_core::Error> {
+    async fn is_valid(&self, _session: &mut AuroraConnection<C>) -> Result<(), aurora_core::Error> {
         Ok(())
     }
 
     /// Called at check-in.
-    fn has_broken(&self, session: &mut AuroraConnection) -> bool {
+    fn has_broken(&self, session: &mut AuroraConnection<C>) -> bool {
         if std::thread::panicking() {
             return true;
         }

@@ -22,27 +22,36 @@ use std::ops::{Deref, DerefMut};
 
 use ::deadpool::managed::{Manager, Metrics, Object, RecycleResult};
 
-use crate::asynchronous::{AuroraConnection, AuroraConnectionManager};
+#[cfg(feature = "async-postgres")]
+use diesel_async::AsyncPgConnection;
+
+use crate::asynchronous::{AuroraConnection, AuroraConnectionManager, Physical};
 
 /// A pool of sessions.
-pub type Pool = ::deadpool::managed::Pool<AuroraConnectionManager, PooledConnection>;
+pub type Pool<
+    #[cfg(feature = "async-postgres")] C = AsyncPgConnection,
+    #[cfg(not(feature = "async-postgres"))] C,
+> = ::deadpool::managed::Pool<AuroraConnectionManager<C>, PooledConnection<C>>;
 
 /// A session out of the pool; its connection goes back when it is dropped.
-pub struct PooledConnection(Object<AuroraConnectionManager>);
+pub struct PooledConnection<
+    #[cfg(feature = "async-postgres")] C: Physical = AsyncPgConnection,
+    #[cfg(not(feature = "async-postgres"))] C: Physical,
+>(Object<AuroraConnectionManager<C>>);
 
-impl Manager for AuroraConnectionManager {
-    type Type = AuroraConnection;
+impl<C: Physical> Manager for AuroraConnectionManager<C> {
+    type Type = AuroraConnection<C>;
     /// Making a session cannot fail; the type says what an error would be.
     type Error = aurora_core::Error;
 
-    async fn create(&self) -> Result<AuroraConnection, aurora_core::Error> {
+    async fn create(&self) -> Result<AuroraConnection<C>, aurora_core::Error> {
         Ok(self.session())
     }
 
     /// Whoever detached the wrapper is caught up with here.
     async fn recycle(
         &self,
-        session: &mut AuroraConnection,
+        session: &mut AuroraConnection<C>,
         _metrics: &Metrics,
     ) -> RecycleResult<aurora_core::Error> {
         session.check_in();
@@ -50,34 +59,34 @@ impl Manager for AuroraConnectionManager {
     }
 }
 
-impl From<Object<AuroraConnectionManager>> for PooledConnection {
-    fn from(object: Object<AuroraConnectionManager>) -> Self {
+impl<C: Physical> From<Object<AuroraConnectionManager<C>>> for PooledConnection<C> {
+    fn from(object: Object<AuroraConnectionManager<C>>) -> Self {
         Self(object)
     }
 }
 
-impl Deref for PooledConnection {
-    type Target = AuroraConnection;
+impl<C: Physical> Deref for PooledConnection<C> {
+    type Target = AuroraConnection<C>;
 
-    fn deref(&self) -> &AuroraConnection {
+    fn deref(&self) -> &AuroraConnection<C> {
         &self.0
     }
 }
 
-impl DerefMut for PooledConnection {
-    fn deref_mut(&mut self) -> &mut AuroraConnection {
+impl<C: Physical> DerefMut for PooledConnection<C> {
+    fn deref_mut(&mut self) -> &mut AuroraConnection<C> {
         &mut self.0
     }
 }
 
-impl Drop for PooledConnection {
+impl<C: Physical> Drop for PooledConnection<C> {
     /// Check-in; deadpool takes the session back after this.
     fn drop(&mut self) {
         self.0.check_in();
     }
 }
 
-impl fmt::Debug for PooledConnection {
+impl<C: Physical> fmt::Debug for PooledConnection<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("PooledConnection").field(&**self).finish()
     }

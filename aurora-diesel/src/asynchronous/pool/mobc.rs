@@ -16,32 +16,41 @@
 
 use ::mobc::{Manager, async_trait};
 
-use crate::asynchronous::{AuroraConnection, AuroraConnectionManager};
+#[cfg(feature = "async-postgres")]
+use diesel_async::AsyncPgConnection;
+
+use crate::asynchronous::{AuroraConnection, AuroraConnectionManager, Physical};
 
 /// A pool of sessions.
-pub type Pool = ::mobc::Pool<AuroraConnectionManager>;
+pub type Pool<
+    #[cfg(feature = "async-postgres")] C = AsyncPgConnection,
+    #[cfg(not(feature = "async-postgres"))] C,
+> = ::mobc::Pool<AuroraConnectionManager<C>>;
 /// A session out of the pool.
-pub type PooledConnection = ::mobc::Connection<AuroraConnectionManager>;
+pub type PooledConnection<
+    #[cfg(feature = "async-postgres")] C = AsyncPgConnection,
+    #[cfg(not(feature = "async-postgres"))] C,
+> = ::mobc::Connection<AuroraConnectionManager<C>>;
 
 #[async_trait]
-impl Manager for AuroraConnectionManager {
-    type Connection = AuroraConnection;
+impl<C: Physical> Manager for AuroraConnectionManager<C> {
+    type Connection = AuroraConnection<C>;
     /// Making a session cannot fail; the type says what an error would be.
     type Error = aurora_core::Error;
 
-    async fn connect(&self) -> Result<AuroraConnection, aurora_core::Error> {
+    async fn connect(&self) -> Result<AuroraConnection<C>, aurora_core::Error> {
         Ok(self.session())
     }
 
     async fn check(
         &self,
-        session: AuroraConnection,
-    ) -> Result<AuroraConnection, aurora_core::Error> {
+        session: AuroraConnection<C>,
+    ) -> Result<AuroraConnection<C>, aurora_core::Error> {
         Ok(session)
     }
 
     /// Called at check-in: true is "keep it".
-    fn validate(&self, session: &mut AuroraConnection) -> bool {
+    fn validate(&self, session: &mut AuroraConnection<C>) -> bool {
         session.check_in();
         true
     }

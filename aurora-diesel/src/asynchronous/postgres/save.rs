@@ -3,12 +3,13 @@
 use diesel::associations::HasTable;
 use diesel::query_builder::{AsChangeset, AsQuery, IntoUpdateTarget};
 use diesel::result::QueryResult;
-use diesel_async::{RunQueryDsl as _, UpdateAndFetchResults, methods};
+use diesel_async::{AsyncPgConnection, RunQueryDsl as _, UpdateAndFetchResults, methods};
 use futures_core::future::BoxFuture;
 
-use super::connection::AuroraConnection;
+use crate::asynchronous::AuroraConnection;
 
-impl<'b, Changes, Output, Tab, V> UpdateAndFetchResults<Changes, Output> for AuroraConnection
+impl<'b, Changes, Output, Tab, V> UpdateAndFetchResults<Changes, Output>
+    for AuroraConnection<AsyncPgConnection>
 where
     Output: Send + 'static,
     Changes:
