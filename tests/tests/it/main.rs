@@ -7,6 +7,7 @@ mod diesel_replay;
 mod diesel_routing;
 mod diesel_sessions;
 mod faults;
+mod mysql_async;
 mod mysql_aurora;
 mod mysql_core;
 mod mysql_diesel;

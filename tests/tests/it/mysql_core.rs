@@ -7,5 +7,5 @@ mod freshness;
 mod markers;
 mod roles;
 pub(crate) mod stand;
-mod tls;
+pub(crate) mod tls;
 mod tokens;

@@ -11,7 +11,7 @@ use test_kit::MariaDbCluster;
 use crate::tls::Certificates;
 
 /// A server whose certificate names its address, or something else.
-fn server(folder: &str, names: Option<&str>) -> (Certificates, MariaDbCluster) {
+pub(crate) fn server(folder: &str, names: Option<&str>) -> (Certificates, MariaDbCluster) {
     let certificates = Certificates::signed(folder, "DNS:nobody.example.com");
     let path = |name| certificates.path(name).to_str().unwrap().to_owned();
     let key = certificates.path("server.key");

@@ -1,0 +1,186 @@
+//! A MariaDB cluster with diesel-async's sessions connected to it.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
+
+use aurora_core::{Cluster, Config, Outcome};
+use aurora_diesel::asynchronous::{AuroraConnection, AuroraConnectionManager};
+use aurora_tests::LIMIT;
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use diesel_async::{AsyncMysqlConnection, RunQueryDsl};
+use test_kit::MariaDbCluster;
+
+pub(crate) type Manager = AuroraConnectionManager<AsyncMysqlConnection>;
+pub(crate) type Session = AuroraConnection<AsyncMysqlConnection>;
+
+diesel::table! {
+    items (id) {
+        id -> Integer,
+        name -> Text,
+    }
+}
+
+/// The definition of [`items`].
+pub(crate) const ITEMS: &str =
+    "CREATE TABLE items (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(64) NOT NULL)";
+
+diesel::table! {
+    ledger (id) {
+        id -> BigInt,
+    }
+}
+
+/// The definition of [`ledger`], without a unique index: what is applied twice shows.
+pub(crate) const LEDGER: &str = "CREATE TABLE ledger (id BIGINT NOT NULL)";
+
+/// Servers and the library; dropped in the reverse order.
+pub(crate) struct Stand {
+    pub(crate) manager: Manager,
+    pub(crate) kit: MariaDbCluster,
+}
+
+impl Stand {
+    /// So many servers, of which every one is online, where `sql` was run.
+    pub(crate) async fn new(instances: usize, sql: &'static str) -> Self {
+        let start = move || {
+            let kit = MariaDbCluster::builder().instances(instances).start().unwrap();
+            kit.superuser(kit.writer()).unwrap().run(sql).unwrap();
+            kit.await_readers().unwrap();
+            kit
+        };
+        let kit = tokio::task::spawn_blocking(start).await.unwrap();
+        let cluster = Cluster::connect(Config::from_url(&kit.url()).unwrap()).await.unwrap();
+        eventually("all instances are online", async || {
+            cluster.topology().readers().len() + 1 == kit.len()
+        })
+        .await;
+        Self { manager: AuroraConnectionManager::mysql(cluster), kit }
+    }
+
+    pub(crate) fn session(&self) -> Session {
+        self.manager.session()
+    }
+
+    /// Runs blocking work of the kit beside the runtime.
+    pub(crate) fn kit<R>(&self, work: impl FnOnce(&MariaDbCluster) -> R) -> R {
+        tokio::task::block_in_place(|| work(&self.kit))
+    }
+
+    /// One text that a superuser asks of an instance past the library.
+    pub(crate) fn ask(&self, instance: usize, sql: &str) -> String {
+        self.kit(|kit| kit.superuser(instance).unwrap().column(sql).unwrap().concat())
+    }
+
+    /// How many connections of the application to an instance are in a transaction, in that state
+    /// if one is given.
+    ///
+    /// The server looks anew only when nobody has asked for 0.1 s.
+    pub(crate) fn busy(&self, instance: usize, state: &str) -> String {
+        let sql = format!(
+            "DO SLEEP(0.15); \
+             SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_state LIKE '{state}%' \
+             AND trx_mysql_thread_id IN \
+             (SELECT ID FROM information_schema.PROCESSLIST WHERE USER = 'app')"
+        );
+        self.ask(instance, &sql)
+    }
+
+    /// How many connections to an instance the library has open.
+    pub(crate) fn open(&self, instance: usize) -> u64 {
+        let topology = self.manager.cluster().topology();
+        let id = self.kit.name(instance).into();
+        topology.instance(&id).unwrap().stats().connections()
+    }
+}
+
+/// Waits until `condition` holds.
+pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !condition().await {
+        assert!(Instant::now() < deadline, "not within {LIMIT:?}: {what}");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+/// Whether the session's next read is served by a reader.
+pub(crate) async fn is_on_reader(session: &mut Session) -> bool {
+    let read_only = sql::<BigInt>("CAST(@@GLOBAL.read_only AS SIGNED)");
+    diesel::select(read_only).get_result::<i64>(session).await.unwrap() == 1
+}
+
+/// Adds an item of that name.
+pub(crate) async fn add(session: &mut Session, name: &str) -> QueryResult<usize> {
+    diesel::insert_into(items::table).values(items::name.eq(name)).execute(session).await
+}
+
+/// The names of all items, in the order they were added.
+pub(crate) async fn names(session: &mut Session) -> Vec<String> {
+    items::table.select(items::name).order(items::id).load(session).await.unwrap()
+}
+
+/// Notes what became of every write.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    next: AtomicI64,
+    entries: Mutex<Vec<(i64, Option<(Outcome, String)>)>>,
+}
+
+impl Ledger {
+    pub(crate) fn take_id(&self) -> i64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Writes one row.
+    pub(crate) async fn write(&self, session: &mut Session) {
+        let id = self.take_id();
+        let written = diesel::insert_into(ledger::table).values(ledger::id.eq(id));
+        self.note(id, written.execute(session).await.map(|_| ()));
+    }
+
+    pub(crate) fn note(&self, id: i64, result: QueryResult<()>) {
+        let failed = result.err().map(|error| (aurora_diesel::outcome(&error), error.to_string()));
+        self.entries.lock().unwrap().push((id, failed));
+    }
+
+    /// Notes a write whose future was dropped: nobody knows what became of it.
+    pub(crate) fn note_dropped(&self, id: i64) {
+        self.entries.lock().unwrap().push((id, Some((Outcome::Unknown, "dropped".to_owned()))));
+    }
+
+    pub(crate) fn acknowledged(&self) -> usize {
+        self.entries.lock().unwrap().iter().filter(|(_, failed)| failed.is_none()).count()
+    }
+
+    /// What became of those that failed, each with its outcome.
+    pub(crate) fn errors(&self) -> Vec<String> {
+        let entries = self.entries.lock().unwrap();
+        let failed = entries.iter().filter_map(|(_, failed)| failed.as_ref());
+        failed.map(|(outcome, text)| format!("{outcome:?}: {text}")).collect()
+    }
+
+    /// Compares with what the writer holds: acknowledged writes are there once, those that were
+    /// reported as not applied are absent, the unknown ones are there at most once.
+    pub(crate) fn verify(&self, stand: &Stand) {
+        let rows = stand.kit(|kit| {
+            kit.superuser(kit.writer()).unwrap().column("SELECT id FROM ledger").unwrap()
+        });
+        let mut stored: HashMap<i64, usize> = HashMap::new();
+        for row in rows {
+            *stored.entry(row.parse().unwrap()).or_default() += 1;
+        }
+        for entry in self.entries.lock().unwrap().iter() {
+            let times = stored.remove(&entry.0).unwrap_or(0);
+            let right = match &entry.1 {
+                None | Some((Outcome::Applied, _)) => times == 1,
+                Some((Outcome::NotApplied, _)) => times == 0,
+                Some((Outcome::Unknown, _)) => times <= 1,
+            };
+            assert!(right, "stored {times} times: {entry:?}");
+        }
+        assert!(stored.is_empty(), "rows nobody wrote: {stored:?}");
+    }
+}
