@@ -5,6 +5,9 @@ pub mod bb8;
 pub mod deadpool;
 pub mod diesel_r2d2;
 pub mod mobc;
+pub mod mysql_bb8;
+pub mod mysql_deadpool;
+pub mod mysql_mobc;
 pub mod mysql_r2d2;
 pub mod seaorm;
 
