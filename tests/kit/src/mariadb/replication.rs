@@ -99,7 +99,7 @@ impl MariaDbCluster {
         let target = self.applied(writer)?;
         let instance = self.instance(reader)?;
         let what = || format!("{} applies what was committed", instance.name);
-        wait_for(what, CATCH_UP_LIMIT, || Ok(applied(&instance)? >= target))
+        wait_for(what, CATCH_UP_LIMIT, || Ok(shown(&instance)? >= target))
     }
 
     /// The number of the last change that an instance has made or applied.
@@ -161,6 +161,12 @@ pub(super) fn slave_status(reader: &Instance) -> Result<Option<Record>, KitError
 
 fn applied(instance: &Instance) -> Result<u64, KitError> {
     Ok(sequence(&instance.control.field("SELECT @@GLOBAL.gtid_binlog_pos")?))
+}
+
+/// The number of the last change that an instance shows to everybody: its log has a change of
+/// another instance before its sessions see it.
+fn shown(instance: &Instance) -> Result<u64, KitError> {
+    Ok(sequence(&instance.control.field("SELECT @@GLOBAL.gtid_current_pos")?))
 }
 
 /// The number of the last change that a reader has received.
