@@ -3,6 +3,8 @@
 //!
 //! Counted in bytes by a proxy: one more round trip, whatever it asks, is five bytes at least.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
+
 #[path = "../benches/end_to_end_async/doors.rs"]
 mod doors;
 #[path = "../benches/end_to_end_async/pools.rs"]

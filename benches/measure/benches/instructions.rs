@@ -8,25 +8,26 @@
 use std::process::ExitCode;
 
 use aurora_core::Error;
-use aurora_measure::pure::{Piece, pieces};
+use aurora_measure::pure::{Work, pieces};
 
 fn main() -> Result<ExitCode, Error> {
     let arguments: Vec<String> =
         std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [] | ["--list"] => {
-            pieces()?.iter().for_each(|piece| println!("{}", piece.name));
+            pieces().iter().for_each(|piece| println!("{}", piece.name));
             Ok(ExitCode::SUCCESS)
         }
         [name, count] => {
-            let found = pieces()?.into_iter().find(|piece| piece.name == **name);
-            let (Some(mut piece), Ok(count)) = (found, count.parse()) else {
+            let found = pieces().into_iter().find(|piece| piece.name == **name);
+            let (Some(piece), Ok(count)) = (found, count.parse()) else {
                 eprintln!("no piece called {name}, or {count} is no number");
                 return Ok(ExitCode::FAILURE);
             };
             // Caches are filled, and everything is set up that is set up once.
-            (piece.work)(20);
-            measured(&mut piece, count);
+            let mut work = piece.begin()?;
+            work(20);
+            measured(&mut work, count);
             Ok(ExitCode::SUCCESS)
         }
         _ => {
@@ -38,7 +39,7 @@ fn main() -> Result<ExitCode, Error> {
 
 /// What callgrind counts: its name is what it is told to look for.
 #[inline(never)]
-fn measured(piece: &mut Piece, count: u32) {
-    (piece.work)(count);
+fn measured(work: &mut Work, count: u32) {
+    work(count);
     std::hint::black_box(count);
 }

@@ -9,7 +9,7 @@ use aurora_core::benching::{self, Life};
 use aurora_core::session::Session;
 use aurora_core::{Cluster, Error, Freshness};
 use aurora_counting_allocator::{Counting, counted};
-use aurora_measure::pure::{Piece, decide, pieces};
+use aurora_measure::pure::{Piece, Work, decide, pieces};
 use aurora_measure::{Figure, Goal, Report, compare_by, cpu_time};
 
 #[global_allocator]
@@ -25,9 +25,10 @@ const INSTANCES: u16 = 100;
 
 fn main() -> Result<(), Error> {
     let report = Report::from_arguments();
-    for mut piece in pieces()?.into_iter().filter(|piece| report.wants(&piece.name)) {
-        report.add(&time(&mut piece));
-        let (_, allocated) = counted(|| (piece.work)(100));
+    for piece in pieces().into_iter().filter(|piece| report.wants(&piece.name)) {
+        let mut work = piece.begin()?;
+        report.add(&time(&piece, &mut work));
+        let ((), allocated) = counted(|| work(100));
         let times = Figure::new(format!("{}: allocations", piece.name), "", per(allocated.times));
         report.add(&match piece.goal {
             Some(_) => times.with_goal(Goal::AtMost(0.0)),
@@ -49,12 +50,12 @@ fn per(count: u64) -> f64 {
 }
 
 /// The least of many rounds: what disturbs makes it longer, and nothing makes it shorter.
-fn time(piece: &mut Piece) -> Figure {
+fn time(piece: &Piece, work: &mut Work) -> Figure {
     let operations = piece.operations;
     let mut best = Duration::MAX;
     for _ in 0..ROUNDS {
         let began = cpu_time();
-        (piece.work)(operations);
+        work(operations);
         best = best.min(cpu_time() - began);
     }
     let figure = Figure::new(&piece.name, "ns", best.as_secs_f64() * 1e9 / f64::from(operations));

@@ -1,7 +1,5 @@
 //! One measured figure, and what it should be.
 
-use serde::Serialize;
-
 use crate::Comparison;
 
 /// What a figure should be at most.
@@ -14,7 +12,7 @@ pub enum Goal {
 }
 
 /// One measured figure.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
     name: String,
     unit: &'static str,
@@ -69,6 +67,20 @@ impl Figure {
         &self.name
     }
 
+    /// For the program that called.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "name": self.name,
+            "unit": self.unit,
+            "ours": self.ours,
+            "baseline": self.baseline,
+            "ratio": self.ratio,
+            "target": self.target,
+            "met": self.met,
+        })
+    }
+
     /// For people.
     #[must_use]
     pub fn line(&self) -> String {
@@ -104,7 +116,7 @@ mod tests {
 
     #[test]
     fn it_is_written_with_the_names_that_the_command_reads() {
-        let json = serde_json::to_value(Figure::new("a", "ns", 1.0)).unwrap();
+        let json = Figure::new("a", "ns", 1.0).json();
         let mut names: Vec<_> = json.as_object().unwrap().keys().cloned().collect();
         names.sort();
         assert_eq!(names, ["baseline", "met", "name", "ours", "ratio", "target", "unit"]);

@@ -15,7 +15,7 @@ mod latency;
 pub mod pure;
 mod report;
 
-pub use compare::{Comparison, compare, compare_by, cpu_time, process_time};
+pub use compare::{Comparison, compare, compare_by, cpu_time, threads_time};
 pub use figure::{Figure, Goal};
 pub use latency::Latencies;
 pub use report::Report;

@@ -2,6 +2,7 @@
 //! (`benches/instructions.rs`): the same work for both.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aurora_core::benching::{self, Life};
@@ -25,75 +26,97 @@ pub type Work = Box<dyn FnMut(u32)>;
 pub struct Piece {
     /// What it is called.
     pub name: String,
-    /// The work.
-    pub work: Work,
     /// What it should take.
     pub goal: Option<Duration>,
     /// How often it is done in one round: about a millisecond's worth.
     pub operations: u32,
-}
-
-fn piece(name: impl Into<String>, operations: u32, mut work: impl FnMut() + 'static) -> Piece {
-    let work = Box::new(move |count| (0..count).for_each(|_| work()));
-    Piece { name: name.into(), work, goal: None, operations }
+    begin: Box<dyn Fn() -> Result<Work, Error>>,
 }
 
 impl Piece {
+    fn new(
+        name: impl Into<String>,
+        operations: u32,
+        begin: impl Fn() -> Result<Work, Error> + 'static,
+    ) -> Self {
+        Self { name: name.into(), goal: None, operations, begin: Box::new(begin) }
+    }
+
     fn within(self, nanos: u64) -> Self {
         Self { goal: Some(Duration::from_nanos(nanos)), ..self }
     }
+
+    /// Sets up what the work needs.
+    ///
+    /// # Errors
+    ///
+    /// When the background runtime cannot be started.
+    pub fn begin(&self) -> Result<Work, Error> {
+        (self.begin)()
+    }
+}
+
+/// Work that is done one time after the other.
+#[allow(clippy::unnecessary_wraps, reason = "it is the end of what may fail")]
+fn work(mut once: impl FnMut() + 'static) -> Result<Work, Error> {
+    Ok(Box::new(move |count| (0..count).for_each(|_| once())))
 }
 
 /// All of it.
-///
-/// # Errors
-///
-/// When the background runtime cannot be started.
-pub fn pieces() -> Result<Vec<Piece>, Error> {
+#[must_use]
+pub fn pieces() -> Vec<Piece> {
     let mut all = Vec::new();
     for (dialect, sql) in [(SqlDialect::Postgres, SELECT), (SqlDialect::MySql, MYSQL_SELECT)] {
         all.extend(verdicts(dialect, sql));
     }
     for instances in [1, 3, 15, 100] {
-        all.extend(decisions(instances)?);
+        all.extend(decisions(instances));
     }
-    all.push(checkout()?);
+    all.push(Piece::new("store: take and put", 10_000, checkout));
     for instances in [3, 15, 100] {
-        all.extend(engine(instances)?);
+        all.extend(engine(instances));
     }
-    Ok(all)
+    all
 }
 
 fn verdicts(dialect: SqlDialect, sql: &'static str) -> [Piece; 2] {
-    let rules = Rules::default();
-    let cold = piece(format!("classify cold {dialect}"), 3_000, move || {
-        black_box(classify(dialect, black_box(sql), &rules));
+    let cold = Piece::new(format!("classify cold {dialect}"), 3_000, move || {
+        let rules = Rules::default();
+        work(move || {
+            black_box(classify(dialect, black_box(sql), &rules));
+        })
     });
-    let (cache, rules) = (StatementCache::new(dialect, 1024), Rules::default());
-    let cached = piece(format!("classify cached {dialect}"), 30_000, move || {
-        black_box(cache.classify(black_box(sql), &rules));
+    let cached = Piece::new(format!("classify cached {dialect}"), 30_000, move || {
+        let (cache, rules) = (StatementCache::new(dialect, 1024), Rules::default());
+        work(move || {
+            black_box(cache.classify(black_box(sql), &rules));
+        })
     });
     [cold.within(300), cached.within(30)]
 }
 
 /// Routing alone, and with the verdict, among that many instances.
-fn decisions(instances: u16) -> Result<[Piece; 3], Error> {
-    let cluster = benching::still_cluster(instances)?;
-    let (router, read) = (cluster.clone(), Need::Read { fresh_as_of: None });
-    let route = piece(format!("route {instances}"), 30_000, move || {
-        let topology = router.snapshot();
-        black_box(router.route(&topology, black_box(read)));
+fn decisions(instances: u16) -> [Piece; 3] {
+    let route = Piece::new(format!("route {instances}"), 30_000, move || {
+        let (cluster, read) =
+            (benching::still_cluster(instances)?, Need::Read { fresh_as_of: None });
+        work(move || {
+            let topology = cluster.snapshot();
+            black_box(cluster.route(&topology, black_box(read)));
+        })
     });
-    let session = Session::new(Freshness::Eventual);
-    let decider = cluster.clone();
-    let decision = piece(format!("route and verdict {instances}"), 10_000, move || {
-        decide(&decider, &session);
+    let decision = Piece::new(format!("route and verdict {instances}"), 10_000, move || {
+        let cluster = benching::still_cluster(instances)?;
+        let session = Session::new(Freshness::Eventual);
+        work(move || decide(&cluster, &session))
     });
-    let settled = settled_session(&cluster);
-    let staying = piece(format!("route and verdict {instances}, session"), 10_000, move || {
-        decide(&cluster, &settled);
-    });
-    Ok([route, decision.within(100), staying.within(100)])
+    let staying =
+        Piece::new(format!("route and verdict {instances}, session"), 10_000, move || {
+            let cluster = benching::still_cluster(instances)?;
+            let session = settled_session(&cluster);
+            work(move || decide(&cluster, &session))
+        });
+    [route, decision.within(100), staying.within(100)]
 }
 
 /// Everything that is decided about a statement whose verdict is cached.
@@ -118,28 +141,31 @@ pub fn settled_session(cluster: &Cluster) -> Session {
 }
 
 /// An idle connection is taken out of the store and given back, among three instances.
-fn checkout() -> Result<Piece, Error> {
+fn checkout() -> Result<Work, Error> {
     let cluster = benching::still_cluster(3)?;
     let (store, now) = (cluster.new_store::<u64>(), Instant::now());
     for instance in cluster.snapshot().instances() {
         store.put(Lease::new(1, instance, instance.stats().breaks(), now), now);
     }
-    Ok(piece("store: take and put", 10_000, move || {
+    work(move || {
         let topology = cluster.snapshot();
         let writer = topology.writer().expect("a still cluster has a writer");
         let lease = store.take(writer, now).expect("what was taken was put back");
         store.put(black_box(lease), now);
-    }))
+    })
 }
 
 /// One answer of an instance, and the snapshot that comes of it being published.
-fn engine(instances: u16) -> Result<[Piece; 2], Error> {
-    let mut life = Life::begin(instances)?;
-    (0..4 * u32::from(instances)).for_each(|_| life.answer());
-    let answer = piece(format!("engine: an answer, {instances}"), 300, move || life.answer());
-    let (cluster, topology) = (benching::still_cluster(instances)?, benching::settled(instances)?);
-    let publish = piece(format!("publish {instances}"), 10_000, move || {
-        benching::publish(&cluster, std::sync::Arc::clone(&topology));
+fn engine(instances: u16) -> [Piece; 2] {
+    let answer = Piece::new(format!("engine: an answer, {instances}"), 300, move || {
+        let mut life = Life::begin(instances)?;
+        (0..4 * u32::from(instances)).for_each(|_| life.answer());
+        work(move || life.answer())
     });
-    Ok([answer, publish])
+    let publish = Piece::new(format!("publish {instances}"), 10_000, move || {
+        let cluster = benching::still_cluster(instances)?;
+        let topology = benching::settled(instances)?;
+        work(move || benching::publish(&cluster, Arc::clone(&topology)))
+    });
+    [answer, publish]
 }

@@ -33,8 +33,7 @@ impl Report {
         }
         eprintln!("{}", figure.line());
         if self.figures {
-            let json = serde_json::to_string(figure).expect("plain figures can be written");
-            println!("{json}");
+            println!("{}", figure.json());
         }
     }
 }

@@ -32,9 +32,10 @@ fn a_decision_allocates_nothing_in_clusters_of_any_size() {
 #[test]
 fn nothing_on_the_way_of_a_statement_allocates() {
     let mut looked_at = 0;
-    for mut piece in pieces().unwrap().into_iter().filter(|piece| piece.goal.is_some()) {
-        (piece.work)(10);
-        let (_, allocated) = counted(|| (piece.work)(1000));
+    for piece in pieces().into_iter().filter(|piece| piece.goal.is_some()) {
+        let mut work = piece.begin().unwrap();
+        work(10);
+        let ((), allocated) = counted(|| work(1000));
         assert_eq!(allocated.times, 0, "{}", piece.name);
         looked_at += 1;
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -57,12 +57,12 @@ fn build() -> Result<PathBuf, StepError> {
     let text = String::from_utf8_lossy(&output);
     let built = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let program = built.filter(|message| message["target"]["name"] == "instructions");
-    let path = program.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
-    path.last().ok_or_else(|| StepError::Other("cargo built no program".to_owned()))
+    let mut path = program.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
+    path.next_back().ok_or_else(|| StepError::Other("cargo built no program".to_owned()))
 }
 
 /// Of one time of the work: it is done often enough that what surrounds it does not count.
-fn instructions(program: &PathBuf, name: &str) -> Result<u64, StepError> {
+fn instructions(program: &Path, name: &str) -> Result<u64, StepError> {
     let times = if name.starts_with("engine") { 60 } else { 1000 };
     let out = std::env::temp_dir().join(format!("aurora-instructions-{}", std::process::id()));
     let step = Step::new("valgrind").args(["--tool=callgrind", "--collect-atstart=no"]);
