@@ -122,11 +122,14 @@ pub(crate) async fn names(session: &mut Session) -> Vec<String> {
     items::table.select(items::name).order(items::id).load(session).await.unwrap()
 }
 
+/// The number of a write, and what its error said of it, if it failed.
+type Entry = (i64, Option<(Outcome, String)>);
+
 /// Notes what became of every write.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     next: AtomicI64,
-    entries: Mutex<Vec<(i64, Option<(Outcome, String)>)>>,
+    entries: Mutex<Vec<Entry>>,
 }
 
 impl Ledger {
