@@ -38,6 +38,10 @@ pub trait Servers: fmt::Debug + Send + Sync + Sized + 'static {
     fn pause_replay(&self, index: usize) -> Result<(), KitError>;
     fn resume_replay(&self, index: usize) -> Result<(), KitError>;
 
+    /// Has a reader fall behind for good: of what the writer writes from here on, a promotion of the
+    /// reader saves nothing that the library could know of.
+    fn fall_behind(&self, index: usize) -> Result<(), KitError>;
+
     /// Waits until every reader that runs has replayed all that the writer has written.
     fn catch_up(&self);
 

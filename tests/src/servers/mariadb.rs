@@ -84,6 +84,12 @@ impl Servers for MariaDbCluster {
         self.resume_replay(index)
     }
 
+    /// A promotion replays what was received, and the library knows exactly how much that was.
+    fn fall_behind(&self, index: usize) -> Result<(), KitError> {
+        self.pause_replay(index)?;
+        self.superuser(index)?.run("STOP SLAVE IO_THREAD")
+    }
+
     fn catch_up(&self) {
         self.await_readers().unwrap();
     }

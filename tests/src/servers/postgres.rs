@@ -78,6 +78,11 @@ impl Servers for PgCluster {
         self.resume_replay(index)
     }
 
+    /// What it has received and not replayed, it has told nobody of.
+    fn fall_behind(&self, index: usize) -> Result<(), KitError> {
+        self.pause_replay(index)
+    }
+
     fn catch_up(&self) {
         let mut writer = self.superuser(self.writer()).unwrap();
         let row = writer.query_one("SELECT pg_current_wal_lsn()::text", &[]).unwrap();

@@ -82,7 +82,7 @@ pub(crate) async fn tokens<K: Servers>(open: Open) {
         scene.ran(async { assert!(shows(&mut reads, "early").await) }).await == [0, 1]
     })
     .await;
-    scene.kit(|kit| kit.pause_replay(1)).unwrap();
+    scene.kit(|kit| kit.fall_behind(1)).unwrap();
     writes.add("late").await.unwrap();
     let late = writes.token().await.unwrap();
     assert!(!shows(&mut scene.guest().await, "late").await, "nothing is promised without it");
