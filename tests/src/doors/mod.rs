@@ -9,6 +9,7 @@ pub mod mysql_bb8;
 pub mod mysql_deadpool;
 pub mod mysql_mobc;
 pub mod mysql_r2d2;
+pub mod mysql_seaorm;
 pub mod seaorm;
 
 use std::time::Duration;

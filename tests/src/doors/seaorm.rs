@@ -1,4 +1,4 @@
-//! SeaORM: a pool of an instance's connections, and sessions that are made when asked for.
+//! SeaORM, to whichever engine: a pool of an instance's connections, and sessions that are made when asked for.
 
 mod migrations;
 
@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use sea_orm::entity::prelude::*;
 use sea_orm::{
     AccessMode, IsolationLevel, QueryOrder as _, QueryResult, QuerySelect as _, RuntimeErr, Set,
-    SqlErr, Statement, StreamTrait, TransactionTrait, TryGetable,
+    SqlErr, SqlxMySqlError, Statement, StreamTrait, TransactionTrait, TryGetable,
 };
 use sea_orm_migration::MigratorTrait as _;
 
@@ -164,7 +164,11 @@ where
 
     async fn add(&mut self, name: &str) -> Answer<i32> {
         let new = ActiveModel { name: Set(name.to_owned()), ..Default::default() };
-        Ok(new.insert(&self.0).await?.id)
+        if self.0.support_returning() {
+            return Ok(new.insert(&self.0).await?.id);
+        }
+        // `insert` would read the row back in a statement of its own, wherever that may run.
+        Ok(Entity::insert(new).exec(&self.0).await?.last_insert_id)
     }
 
     async fn names(&mut self) -> Answer<Vec<String>> {
@@ -250,7 +254,7 @@ impl From<DbErr> for Failure {
             ) => Kind::NotSent,
             Some(ErrorKind::ReadOnly) => Kind::ReadOnly,
             _ if unique => Kind::Unique,
-            _ if code(&error).as_deref() == Some("25006") => Kind::ReadOnly,
+            _ if refuses_writes(&error) => Kind::ReadOnly,
             _ => Kind::Other,
         };
         Self {
@@ -263,11 +267,18 @@ impl From<DbErr> for Failure {
     }
 }
 
-/// The SQLSTATE of the server.
-fn code(error: &DbErr) -> Option<String> {
+/// Whether the server itself says that it takes no writes.
+fn refuses_writes(error: &DbErr) -> bool {
     let (DbErr::Conn(inner) | DbErr::Exec(inner) | DbErr::Query(inner)) = error else {
-        return None;
+        return false;
     };
-    let RuntimeErr::SqlxError(error) = inner else { return None };
-    error.as_database_error()?.code().map(Into::into)
+    let RuntimeErr::SqlxError(error) = inner else { return false };
+    let Some(error) = error.as_database_error() else { return false };
+    let code = error.code().unwrap_or_default();
+    match error.try_downcast_ref::<SqlxMySqlError>() {
+        Some(mysql) => {
+            ErrorKind::of_mysql(mysql.number(), &code, mysql.message()) == ErrorKind::ReadOnly
+        }
+        None => code == "25006",
+    }
 }

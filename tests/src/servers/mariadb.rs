@@ -132,7 +132,7 @@ const TEXTS: Texts = Texts {
     items: "CREATE TABLE items (id INT AUTO_INCREMENT PRIMARY KEY, name TEXT NOT NULL)",
     fill: "INSERT INTO items (name) SELECT REPEAT('x', 3000) FROM seq_1_to_12000",
     address: "SELECT @@bind_address",
-    session: "SELECT CONNECTION_ID()",
+    session: "SELECT CAST(CONNECTION_ID() AS SIGNED)",
     alive: "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = ",
     // InnoDB shows what it has shown before to those who ask again within a tenth of a second.
     in_transaction: "DO SLEEP(0.11); SELECT COUNT(*) FROM information_schema.INNODB_TRX AS t \

@@ -114,6 +114,7 @@ adapter!(mysql_r2d2 of MariaDbCluster, tokens);
 adapter!(mysql_bb8 of MariaDbCluster, tokens, cancellation);
 adapter!(mysql_deadpool of MariaDbCluster, tokens, cancellation);
 adapter!(mysql_mobc of MariaDbCluster, tokens, cancellation);
+adapter!(mysql_seaorm of MariaDbCluster, tokens, streams, cancellation);
 
 #[test]
 fn every_adapter_passes_every_scenario_that_is_not_left_out() {
@@ -135,6 +136,7 @@ fn every_adapter_passes_every_scenario_that_is_not_left_out() {
         passes!(mysql_bb8: SCENARIOS, TOKENS, CANCELLATION),
         passes!(mysql_deadpool: SCENARIOS, TOKENS, CANCELLATION),
         passes!(mysql_mobc: SCENARIOS, TOKENS, CANCELLATION),
+        passes!(mysql_seaorm: SCENARIOS, TOKENS, STREAMS, CANCELLATION),
     ] {
         let missing: Vec<_> = all.iter().filter(|name| !passes.contains(name)).copied().collect();
         let left_out = LEFT_OUT.iter().filter(|(of, ..)| *of == adapter);
