@@ -14,7 +14,7 @@ const RECOVERY: Duration = Duration::from_secs(3);
 pub(crate) enum Engine {
     /// PostgreSQL
     Postgres,
-    /// MariaDB, for the MySQL family; with the adapter `diesel`
+    /// MariaDB, for the MySQL family; without `--aurora`
     Mysql,
 }
 
@@ -84,10 +84,8 @@ impl Options {
 
     /// Both faults must fit into the run, with time to recover.
     pub(crate) fn check(self) -> Result<Self, String> {
-        if self.engine == Engine::Mysql && (self.aurora || self.adapter != Kind::Diesel) {
-            return Err(
-                "the engine mysql goes with the adapter diesel, and without --aurora".to_owned()
-            );
+        if self.engine == Engine::Mysql && self.aurora {
+            return Err("the engine mysql goes without --aurora".to_owned());
         }
         if self.kill_at() + RECOVERY > self.switchover_at() {
             return Err("the switchover must be at least 3 s after the kill".to_owned());
@@ -133,7 +131,9 @@ mod tests {
         assert!(
             parse(&["--engine", "mysql", "--aurora"]).unwrap_err().contains("without --aurora")
         );
-        assert!(parse(&["--engine", "mysql"]).is_ok());
+        for adapter in ["diesel", "diesel-async", "seaorm"] {
+            assert!(parse(&["--engine", "mysql", "--adapter", adapter]).is_ok());
+        }
         assert!(parse(&["--seconds", "never"]).unwrap_err().contains("not a number"));
     }
 }

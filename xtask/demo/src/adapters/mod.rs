@@ -2,7 +2,9 @@
 
 mod diesel_async;
 mod diesel_r2d2;
+mod mysql_bb8;
 mod mysql_r2d2;
+mod mysql_seaorm;
 mod seaorm;
 mod tables;
 
@@ -69,12 +71,20 @@ pub(crate) fn open(
     cluster: &Cluster,
     threads: u16,
 ) -> Result<Arc<dyn Adapter>, Box<dyn Error + Send + Sync>> {
-    Ok(match kind {
-        Kind::Diesel if engine == Engine::Mysql => {
-            Arc::new(mysql_r2d2::MysqlR2d2::open(cluster, threads)?)
+    Ok(match (kind, engine) {
+        (Kind::Diesel, Engine::Postgres) => {
+            Arc::new(diesel_r2d2::DieselR2d2::open(cluster, threads)?)
         }
-        Kind::Diesel => Arc::new(diesel_r2d2::DieselR2d2::open(cluster, threads)?),
-        Kind::DieselAsync => Arc::new(diesel_async::DieselAsync::open(cluster, threads)?),
-        Kind::Seaorm => Arc::new(seaorm::SeaOrm::open(cluster, threads)?),
+        (Kind::Diesel, Engine::Mysql) => Arc::new(mysql_r2d2::MysqlR2d2::open(cluster, threads)?),
+        (Kind::DieselAsync, Engine::Postgres) => {
+            Arc::new(diesel_async::DieselAsync::open(cluster, threads)?)
+        }
+        (Kind::DieselAsync, Engine::Mysql) => {
+            Arc::new(mysql_bb8::MysqlBb8::open(cluster, threads)?)
+        }
+        (Kind::Seaorm, Engine::Postgres) => Arc::new(seaorm::SeaOrm::open(cluster, threads)?),
+        (Kind::Seaorm, Engine::Mysql) => {
+            Arc::new(mysql_seaorm::MysqlSeaOrm::open(cluster, threads)?)
+        }
     })
 }

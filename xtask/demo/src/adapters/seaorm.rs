@@ -90,7 +90,10 @@ async fn record(db: &impl ConnectionTrait, transfer: &Transfer) -> Result<String
 }
 
 /// The server's own word on where the statement ran.
-async fn place(db: &impl ConnectionTrait, statement: Statement) -> Result<String, DbErr> {
+pub(super) async fn place(
+    db: &impl ConnectionTrait,
+    statement: Statement,
+) -> Result<String, DbErr> {
     let row = db.query_one_raw(statement).await?;
     row.ok_or_else(|| DbErr::RecordNotFound("no row".to_owned()))?.try_get("", "place")
 }
@@ -100,7 +103,7 @@ fn statement(sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
 }
 
 /// A failure as the application sees it.
-fn failure(error: &DbErr) -> Failure {
+pub(super) fn failure(error: &DbErr) -> Failure {
     let kind = aurora_seaorm::cause(error).map(aurora_core::Error::kind);
     Failure {
         outcome: match error {
