@@ -98,6 +98,21 @@ fn what_a_failover_lost_is_not_taken_for_what_was_written_after_it() {
     assert_eq!(redeemed(&late, &lost), Err(ErrorKind::HistoryLost));
 }
 
+/// A reader that is promoted replays what it has received before it takes writes.
+#[test]
+fn what_the_new_writer_had_received_alone_is_not_lost() {
+    let stand = Stand::new(2);
+    stand.write("CREATE TABLE t (id INT PRIMARY KEY)");
+    stand.kit.pause_replay(1).unwrap();
+    stand.write("INSERT INTO t VALUES (1)");
+    let received = token(&stand);
+    stand.kit.kill_and_promote(1).unwrap();
+    stand.await_writer(1);
+    assert_eq!(redeemed(&stand.cluster, &received), Ok(()));
+    let mut writer = stand.kit.client(1).unwrap();
+    assert_eq!(writer.column("SELECT id FROM t").unwrap(), ["1"]);
+}
+
 #[test]
 fn a_token_of_the_new_writer_waits_for_a_process_that_has_not_heard_of_it() {
     let stand = Stand::new(2);
