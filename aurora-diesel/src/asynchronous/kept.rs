@@ -18,6 +18,7 @@ pub(crate) struct Kept<DB: Backend + TypeMetadata> {
 
 impl<DB: Backend + TypeMetadata<TypeMetadata: Clone>> Kept<DB> {
     /// No values.
+    #[cfg(feature = "async-mysql")]
     pub(crate) fn none() -> Self {
         Self { heads: Vec::new(), bytes: Vec::new() }
     }
