@@ -4,7 +4,14 @@ use super::MariaDbCluster;
 use super::replication::{CATCH_UP_LIMIT, Following};
 use crate::state::{Presence, Role};
 use crate::wait::wait_for;
-use crate::{KitError, server};
+use crate::{KitError, home, server};
+
+/// What a server does when it starts, before it lets anybody in.
+const GATE: &str = "kit-gate.sql";
+
+const SHUT: &str = "SET sql_log_bin = 0;\nALTER USER app@'%' ACCOUNT LOCK;\n";
+
+const OPEN: &str = "SET sql_log_bin = 0; ALTER USER app@'%' ACCOUNT UNLOCK; SET sql_log_bin = 1";
 
 impl MariaDbCluster {
     /// Promotes a reader, whatever the present writer does: one that still runs goes on as a
@@ -151,10 +158,14 @@ impl MariaDbCluster {
     }
 
     /// Makes an instance that does not run a reader, from the template and the writer's log, and
-    /// waits until it has what the writer has. The caller adapts the commits.
+    /// waits until it has what the writer has. Until then it lets no client in: one that is made of
+    /// a backup has had its tables from the beginning. The caller adapts the commits.
     pub(super) fn rebuild(&self, index: usize) -> Result<(), KitError> {
         let instance = self.instance(index)?;
         self.lay_out(&instance)?;
+        let gate = instance.data.join(GATE);
+        home::replace(&gate, SHUT)?;
+        instance.set("init_file", gate.display().to_string());
         instance.set("read_only", "ON");
         instance.set("rpl_semi_sync_master_enabled", "OFF");
         instance.start(self.account, &self.spawner)?;
@@ -166,6 +177,8 @@ impl MariaDbCluster {
         let writer = self.writer();
         self.point(index, writer)?;
         self.await_followers(writer, &[index], server::START_LIMIT)?;
-        self.await_applied(index, writer)
+        self.await_applied(index, writer)?;
+        home::replace(&gate, "")?;
+        instance.control.run(OPEN)
     }
 }
