@@ -113,6 +113,8 @@ pub(crate) fn bound(socket: &SockRef<'_>, config: &Config) {
 mod linux {
     use std::collections::HashSet;
     use std::net::TcpStream;
+    use std::os::fd::AsRawFd as _;
+    use std::path::{Path, PathBuf};
     use std::time::Duration;
 
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
@@ -126,19 +128,27 @@ mod linux {
         let mut seen = HashSet::new();
         let mut found = Vec::new();
         for entry in descriptors.flatten() {
-            let Ok(target) = std::fs::read_link(entry.path()) else { continue };
-            if !target.to_string_lossy().starts_with("socket:") || seen.contains(&target) {
+            if socket_behind(&entry.path()).is_none_or(|socket| seen.contains(&socket)) {
                 continue;
             }
             let number = entry.file_name().to_str().and_then(|name| name.parse().ok());
             let copy = number
                 .and_then(|number| pidfd_getfd(&process, number, PidfdGetfdFlags::empty()).ok());
-            if let Some(copy) = copy {
-                seen.insert(target);
+            let Some(copy) = copy else { continue };
+            // Meanwhile the descriptor may have been closed, and its number given to another socket:
+            // what was copied counts, or the one that was looked at first would be missed.
+            let own = format!("/proc/self/fd/{}", copy.as_raw_fd());
+            if socket_behind(Path::new(&own)).is_some_and(|socket| seen.insert(socket)) {
                 found.push(TcpStream::from(copy));
             }
         }
         found
+    }
+
+    /// Which socket a descriptor stands for.
+    fn socket_behind(descriptor: &Path) -> Option<PathBuf> {
+        let target = std::fs::read_link(descriptor).ok()?;
+        target.to_string_lossy().starts_with("socket:").then_some(target)
     }
 
     pub(super) fn user_timeout(socket: &TcpStream) -> Option<Duration> {
