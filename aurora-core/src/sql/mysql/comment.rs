@@ -5,14 +5,7 @@ use crate::sql::Target;
 
 impl Lexer<'_> {
     /// Skips white space and comments; `false` if a comment has no end.
-    pub(super) fn skip_blank(&mut self) -> bool {
-        self.pos = self.span(self.pos, SPACE);
-        // The quick way out: no comment begins or ends with any other byte.
-        !matches!(self.at(self.pos), b'#' | b'-' | b'/' | b'*') || self.skip_comments()
-    }
-
-    #[inline(never)]
-    fn skip_comments(&mut self) -> bool {
+    pub(super) fn skip_comments(&mut self) -> bool {
         loop {
             self.pos = self.span(self.pos, SPACE);
             match (self.at(self.pos), self.at(self.pos + 1)) {

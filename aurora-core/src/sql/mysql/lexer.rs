@@ -62,6 +62,57 @@ fn class(byte: u8) -> u8 {
     CLASS[usize::from(byte)]
 }
 
+/// What the first byte of a token says of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lead {
+    At,
+    Backtick,
+    Close,
+    Colon,
+    Comma,
+    /// A comment begins or ends with it.
+    Comment,
+    Digit,
+    Dot,
+    /// No byte at all.
+    End,
+    Name,
+    Open,
+    Other,
+    Param,
+    Quote,
+    Semicolon,
+    Space,
+    Zero,
+}
+
+static LEAD: [Lead; 256] = {
+    let mut table = [Lead::Other; 256];
+    let mut i = 0;
+    while i < 256 {
+        table[i] = match i as u8 {
+            0 => Lead::Zero,
+            b'@' => Lead::At,
+            b'`' => Lead::Backtick,
+            b')' => Lead::Close,
+            b':' => Lead::Colon,
+            b',' => Lead::Comma,
+            b'#' | b'-' | b'/' | b'*' => Lead::Comment,
+            b'.' => Lead::Dot,
+            b'(' => Lead::Open,
+            b'?' => Lead::Param,
+            b'\'' | b'"' => Lead::Quote,
+            b';' => Lead::Semicolon,
+            _ if CLASS[i] & SPACE != 0 => Lead::Space,
+            _ if CLASS[i] & DIGIT != 0 => Lead::Digit,
+            _ if CLASS[i] & IDENT != 0 => Lead::Name,
+            _ => Lead::Other,
+        };
+        i += 1;
+    }
+    table
+};
+
 /// The tokenizer. Hints and doubts met on the way are kept for the end.
 #[derive(Clone, Debug)]
 pub(super) struct Lexer<'a> {
@@ -117,38 +168,60 @@ impl<'a> Lexer<'a> {
     /// What is rare is never inlined here: for what it needs, registers would be saved and restored
     /// with every token.
     fn scan(&mut self) -> (Kind, usize) {
-        if !self.skip_blank() {
-            return (Kind::Bad, self.sql.len());
-        }
-        let pos = self.pos;
-        let Some(&byte) = self.sql.get(pos) else {
-            // An executable comment without an end is said once: the end comes for ever.
-            return (if std::mem::take(&mut self.inside) { Kind::Bad } else { Kind::End }, pos);
+        let mut pos = self.pos;
+        let (byte, lead) = loop {
+            let Some(&byte) = self.sql.get(pos) else { break (0, Lead::End) };
+            let lead = LEAD[usize::from(byte)];
+            if lead != Lead::Space {
+                break (byte, lead);
+            }
+            pos += 1;
         };
-        let kind = match byte {
-            b'0'..=b'9' => return (Kind::Number, self.number(pos)),
-            _ if class(byte) & IDENT != 0 => return (Kind::Word, self.span(pos, IDENT)),
-            b'`' => {
+        self.pos = pos;
+        let kind = match lead {
+            Lead::Name => return (Kind::Word, self.span(pos, IDENT)),
+            Lead::Backtick => {
                 let end = self.doubled_end(pos + 1, b'`');
                 return self.closed(Kind::Quoted, end);
             }
-            b'\'' | b'"' => return self.string(pos, byte),
-            b'@' => return self.variable(),
-            b':' if self.at(pos + 1) == b'=' => return (Kind::Assign, pos + 2),
-            b'.' if self.at(pos + 1).is_ascii_digit() => {
+            Lead::Quote => return self.string(pos, byte),
+            Lead::Digit => return (Kind::Number, self.number(pos)),
+            Lead::Dot if self.at(pos + 1).is_ascii_digit() => {
                 return (Kind::Number, self.number(pos + 1));
             }
-            b'.' => Kind::Dot,
-            b',' => Kind::Comma,
-            b'(' => Kind::Open,
-            b')' => Kind::Close,
-            b';' => Kind::Semicolon,
-            b'?' => Kind::Param,
+            Lead::At => return self.variable(),
+            Lead::Colon if self.at(pos + 1) == b'=' => return (Kind::Assign, pos + 2),
+            Lead::Comment => return self.comment_or_operator(),
+            Lead::End => return (self.end(), pos),
             // A server's text ends at a zero byte in some places and goes on in others.
-            0 => return (Kind::Bad, self.sql.len()),
-            _ => Kind::Other,
+            Lead::Zero => return (Kind::Bad, self.sql.len()),
+            Lead::Dot => Kind::Dot,
+            Lead::Comma => Kind::Comma,
+            Lead::Open => Kind::Open,
+            Lead::Close => Kind::Close,
+            Lead::Semicolon => Kind::Semicolon,
+            Lead::Param => Kind::Param,
+            Lead::Colon | Lead::Other | Lead::Space => Kind::Other,
         };
         (kind, pos + 1)
+    }
+
+    /// An executable comment without an end is said once: the end comes for ever.
+    fn end(&mut self) -> Kind {
+        if std::mem::take(&mut self.inside) { Kind::Bad } else { Kind::End }
+    }
+
+    /// What follows the comments that begin or end here, or an operator.
+    #[inline(never)]
+    fn comment_or_operator(&mut self) -> (Kind, usize) {
+        if !self.skip_comments() {
+            return (Kind::Bad, self.sql.len());
+        }
+        if LEAD[usize::from(self.at(self.pos))] == Lead::Comment {
+            return (Kind::Other, self.pos + 1);
+        }
+        // No comment begins here, so this is one step.
+        self.scan()
     }
 
     /// Digits and points; letters behind them are a word of their own, which is never less than

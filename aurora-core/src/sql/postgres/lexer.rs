@@ -70,8 +70,6 @@ const IDENT_START: u8 = 2;
 const IDENT: u8 = 4;
 const OPERATOR: u8 = 8;
 const DIGIT: u8 = 16;
-/// White space, and what may begin a comment.
-const BLANK: u8 = 32;
 
 /// Character classes of `scan.l`: every byte of a non-ASCII character belongs to identifiers.
 static CLASS: [u8; 256] = {
@@ -79,13 +77,12 @@ static CLASS: [u8; 256] = {
     let mut i = 0;
     while i < 256 {
         table[i] = match i as u8 {
-            b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c => SPACE | BLANK,
-            b'-' | b'/' => OPERATOR | BLANK,
+            b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c => SPACE,
             b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80..=0xff => IDENT_START | IDENT,
             b'0'..=b'9' => IDENT | DIGIT,
             b'$' => IDENT,
             b'~' | b'!' | b'@' | b'#' | b'^' | b'&' | b'|' | b'`' | b'?' | b'+' | b'*' | b'%'
-            | b'<' | b'>' | b'=' => OPERATOR,
+            | b'<' | b'>' | b'=' | b'-' | b'/' => OPERATOR,
             _ => 0,
         };
         i += 1;
@@ -96,6 +93,55 @@ static CLASS: [u8; 256] = {
 fn class(byte: u8) -> u8 {
     CLASS[usize::from(byte)]
 }
+
+/// What the first byte of a token says of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lead {
+    Close,
+    Colon,
+    Comma,
+    /// `-` and `/`.
+    Comment,
+    Digit,
+    Dollar,
+    Dot,
+    /// No byte at all.
+    End,
+    Name,
+    Open,
+    Operator,
+    Other,
+    Quote,
+    Semicolon,
+    Space,
+    Text,
+}
+
+static LEAD: [Lead; 256] = {
+    let mut table = [Lead::Other; 256];
+    let mut i = 0;
+    while i < 256 {
+        table[i] = match i as u8 {
+            b',' => Lead::Comma,
+            b'(' => Lead::Open,
+            b')' => Lead::Close,
+            b';' => Lead::Semicolon,
+            b':' => Lead::Colon,
+            b'-' | b'/' => Lead::Comment,
+            b'$' => Lead::Dollar,
+            b'.' => Lead::Dot,
+            b'"' => Lead::Quote,
+            b'\'' => Lead::Text,
+            _ if CLASS[i] & SPACE != 0 => Lead::Space,
+            _ if CLASS[i] & IDENT_START != 0 => Lead::Name,
+            _ if CLASS[i] & DIGIT != 0 => Lead::Digit,
+            _ if CLASS[i] & OPERATOR != 0 => Lead::Operator,
+            _ => Lead::Other,
+        };
+        i += 1;
+    }
+    table
+};
 
 /// What became of a comment.
 enum Comment {
@@ -162,30 +208,9 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Skips white space and comments; `false` if a comment has no end.
-    fn skip_blank(&mut self) -> bool {
-        loop {
-            let byte = self.at(self.pos);
-            // The quick way out; at the end of the text the byte is zero.
-            if class(byte) & BLANK == 0 {
-                return true;
-            }
-            if class(byte) & SPACE != 0 {
-                self.pos += 1;
-                continue;
-            }
-            match self.skip_comment(byte) {
-                Some(Comment::Skipped) => {}
-                Some(Comment::Endless) => return false,
-                None => return true,
-            }
-        }
-    }
-
     /// Skips a comment, if one begins here.
-    #[inline(never)]
-    fn skip_comment(&mut self, byte: u8) -> Option<Comment> {
-        match (byte, self.at(self.pos + 1)) {
+    fn skip_comment(&mut self) -> Option<Comment> {
+        match (self.at(self.pos), self.at(self.pos + 1)) {
             (b'-', b'-') => self.pos = self.line_end(self.pos),
             (b'/', b'*') => {
                 let Some(end) = self.comment_end() else { return Some(Comment::Endless) };
@@ -261,28 +286,51 @@ impl<'a> Lexer<'a> {
     /// What is rare is never inlined here: for what it needs, registers would be saved and restored
     /// with every token.
     fn scan(&mut self) -> (Kind, usize) {
-        if !self.skip_blank() {
-            return (Kind::Bad, self.sql.len());
-        }
-        let pos = self.pos;
-        let Some(&byte) = self.sql.get(pos) else { return (Kind::End, pos) };
-        let kind = match byte {
-            b'"' => return self.closed(Kind::Quoted, self.doubled_end(pos + 1, b'"')),
-            b'.' if class(self.at(pos + 1)) & DIGIT != 0 => return (Kind::Number, self.number()),
-            b'.' => Kind::Dot,
-            b',' => Kind::Comma,
-            b'(' => Kind::Open,
-            b')' => Kind::Close,
-            b';' => Kind::Semicolon,
-            b'\'' => return self.plain_string(),
-            b'$' => return self.dollar(),
-            b':' if self.at(pos + 1) == b':' => return (Kind::Cast, pos + 2),
-            _ if class(byte) & IDENT_START != 0 => return self.word(byte),
-            _ if class(byte) & DIGIT != 0 => return (Kind::Number, self.number()),
-            _ if class(byte) & OPERATOR != 0 => return (Kind::Other, self.operator()),
-            _ => Kind::Other,
+        let mut pos = self.pos;
+        let (byte, lead) = loop {
+            let Some(&byte) = self.sql.get(pos) else { break (0, Lead::End) };
+            let lead = LEAD[usize::from(byte)];
+            if lead != Lead::Space {
+                break (byte, lead);
+            }
+            pos += 1;
+        };
+        self.pos = pos;
+        let kind = match lead {
+            Lead::Name => return self.word(byte),
+            Lead::Quote => return self.closed(Kind::Quoted, self.doubled_end(pos + 1, b'"')),
+            Lead::Dot if class(self.at(pos + 1)) & DIGIT != 0 => return self.number(),
+            Lead::Digit => return self.number(),
+            Lead::Dollar => return self.dollar(),
+            Lead::Operator => return self.operator(),
+            Lead::Text => return self.plain_string(),
+            Lead::Colon if self.at(pos + 1) == b':' => return (Kind::Cast, pos + 2),
+            Lead::Comment => return self.comment_or_operator(),
+            Lead::End => return (Kind::End, pos),
+            Lead::Dot => Kind::Dot,
+            Lead::Comma => Kind::Comma,
+            Lead::Open => Kind::Open,
+            Lead::Close => Kind::Close,
+            Lead::Semicolon => Kind::Semicolon,
+            Lead::Colon | Lead::Other | Lead::Space => Kind::Other,
         };
         (kind, pos + 1)
+    }
+
+    /// What follows the comments that begin here, or an operator.
+    #[inline(never)]
+    fn comment_or_operator(&mut self) -> (Kind, usize) {
+        loop {
+            match self.skip_comment() {
+                Some(Comment::Skipped) => self.pos = self.span(self.pos, SPACE),
+                Some(Comment::Endless) => return (Kind::Bad, self.sql.len()),
+                None if LEAD[usize::from(self.at(self.pos))] == Lead::Comment => {
+                    return self.operator();
+                }
+                // No comment begins here, so this is one step.
+                None => return self.scan(),
+            }
+        }
     }
 
     /// The position after a closing quote; a doubled quote stands for itself.
@@ -377,7 +425,7 @@ impl<'a> Lexer<'a> {
 
     /// `12`, `1.5`, `.5`, `1e-3`. Letters after it begin a word, as they did before PostgreSQL 15.
     #[inline(never)]
-    fn number(&self) -> usize {
+    fn number(&self) -> (Kind, usize) {
         let mut end = self.span(self.pos, DIGIT);
         if self.at(end) == b'.' && self.at(end + 1) != b'.' {
             end = self.span(end + 1, DIGIT);
@@ -388,7 +436,7 @@ impl<'a> Lexer<'a> {
                 end = self.span(end + 1 + sign, DIGIT);
             }
         }
-        end
+        (Kind::Number, end)
     }
 
     /// `$1`, or `$tag$ … $tag$`, or a lone `$`.
@@ -415,7 +463,7 @@ impl<'a> Lexer<'a> {
 
     /// An operator ends before a comment begins.
     #[inline(never)]
-    fn operator(&self) -> usize {
+    fn operator(&self) -> (Kind, usize) {
         let mut end = self.pos + 1;
         while class(self.at(end)) & OPERATOR != 0 {
             if matches!((self.at(end), self.at(end + 1)), (b'-', b'-') | (b'/', b'*')) {
@@ -423,7 +471,7 @@ impl<'a> Lexer<'a> {
             }
             end += 1;
         }
-        end
+        (Kind::Other, end)
     }
 }
 
