@@ -1,11 +1,26 @@
 //! Comments: plain ones, hints to us, hints to the optimizer, and those that are executed.
 
-use super::lexer::{Lexer, SPACE};
+use super::bytes::{Lead, SPACE, lead};
+use super::lexer::Lexer;
+use super::token::Kind;
 use crate::sql::Target;
 
 impl Lexer<'_> {
+    /// What follows the comments that begin or end here, or an operator.
+    #[inline(never)]
+    pub(super) fn comment_or_operator(&mut self) -> (Kind, usize) {
+        if !self.skip_comments() {
+            return (Kind::Bad, self.sql.len());
+        }
+        if lead(self.at(self.pos)) == Lead::Comment {
+            return (Kind::Other, self.pos + 1);
+        }
+        // No comment begins here, so this is one step.
+        self.scan()
+    }
+
     /// Skips white space and comments; `false` if a comment has no end.
-    pub(super) fn skip_comments(&mut self) -> bool {
+    fn skip_comments(&mut self) -> bool {
         loop {
             self.pos = self.span(self.pos, SPACE);
             match (self.at(self.pos), self.at(self.pos + 1)) {

@@ -4,6 +4,7 @@
 //! It reads UTF-8; a session that told the server another character set, in which a byte of a
 //! character looks like a quote or a backslash (GBK, Shift JIS), is not understood.
 
+use super::bytes::{IDENT, Lead, class, lead};
 use super::token::{Kind, Token};
 use crate::sql::Target;
 
@@ -37,81 +38,6 @@ pub(super) struct Doubts {
     /// conditions: the readings that we take are not all there are.
     pub(super) odd: bool,
 }
-
-pub(super) const SPACE: u8 = 1;
-const IDENT: u8 = 2;
-const DIGIT: u8 = 4;
-
-/// Character classes: every byte of a non-ASCII character belongs to identifiers.
-static CLASS: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut i = 0;
-    while i < 256 {
-        table[i] = match i as u8 {
-            b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c => SPACE,
-            b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'$' | 0x80..=0xff => IDENT,
-            b'0'..=b'9' => IDENT | DIGIT,
-            _ => 0,
-        };
-        i += 1;
-    }
-    table
-};
-
-fn class(byte: u8) -> u8 {
-    CLASS[usize::from(byte)]
-}
-
-/// What the first byte of a token says of it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Lead {
-    At,
-    Backtick,
-    Close,
-    Colon,
-    Comma,
-    /// A comment begins or ends with it.
-    Comment,
-    Digit,
-    Dot,
-    /// No byte at all.
-    End,
-    Name,
-    Open,
-    Other,
-    Param,
-    Quote,
-    Semicolon,
-    Space,
-    Zero,
-}
-
-static LEAD: [Lead; 256] = {
-    let mut table = [Lead::Other; 256];
-    let mut i = 0;
-    while i < 256 {
-        table[i] = match i as u8 {
-            0 => Lead::Zero,
-            b'@' => Lead::At,
-            b'`' => Lead::Backtick,
-            b')' => Lead::Close,
-            b':' => Lead::Colon,
-            b',' => Lead::Comma,
-            b'#' | b'-' | b'/' | b'*' => Lead::Comment,
-            b'.' => Lead::Dot,
-            b'(' => Lead::Open,
-            b'?' => Lead::Param,
-            b'\'' | b'"' => Lead::Quote,
-            b';' => Lead::Semicolon,
-            _ if CLASS[i] & SPACE != 0 => Lead::Space,
-            _ if CLASS[i] & DIGIT != 0 => Lead::Digit,
-            _ if CLASS[i] & IDENT != 0 => Lead::Name,
-            _ => Lead::Other,
-        };
-        i += 1;
-    }
-    table
-};
 
 /// The tokenizer. Hints and doubts met on the way are kept for the end.
 #[derive(Clone, Debug)]
@@ -167,11 +93,11 @@ impl<'a> Lexer<'a> {
     ///
     /// What is rare is never inlined here: for what it needs, registers would be saved and restored
     /// with every token.
-    fn scan(&mut self) -> (Kind, usize) {
+    pub(super) fn scan(&mut self) -> (Kind, usize) {
         let mut pos = self.pos;
         let (byte, lead) = loop {
             let Some(&byte) = self.sql.get(pos) else { break (0, Lead::End) };
-            let lead = LEAD[usize::from(byte)];
+            let lead = lead(byte);
             if lead != Lead::Space {
                 break (byte, lead);
             }
@@ -209,19 +135,6 @@ impl<'a> Lexer<'a> {
     /// An executable comment without an end is said once: the end comes for ever.
     fn end(&mut self) -> Kind {
         if std::mem::take(&mut self.inside) { Kind::Bad } else { Kind::End }
-    }
-
-    /// What follows the comments that begin or end here, or an operator.
-    #[inline(never)]
-    fn comment_or_operator(&mut self) -> (Kind, usize) {
-        if !self.skip_comments() {
-            return (Kind::Bad, self.sql.len());
-        }
-        if LEAD[usize::from(self.at(self.pos))] == Lead::Comment {
-            return (Kind::Other, self.pos + 1);
-        }
-        // No comment begins here, so this is one step.
-        self.scan()
     }
 
     /// Digits and points; letters behind them are a word of their own, which is never less than

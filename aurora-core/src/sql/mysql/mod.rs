@@ -5,6 +5,7 @@
 //! a comment `/*!50701 … */` is executed. A text is a read only if it is one in every reading.
 
 mod body;
+mod bytes;
 mod comment;
 mod cursor;
 mod functions;

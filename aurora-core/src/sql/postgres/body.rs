@@ -6,8 +6,8 @@
 
 use super::cursor::Cursor;
 use super::functions::{self, Known};
-use super::lexer::{Kind, Token};
 use super::literal;
+use super::token::{Kind, Token};
 use crate::sql::part::Part;
 use crate::sql::rules::Rules;
 

@@ -1,6 +1,7 @@
 //! The tokens of a text, seen through a small window.
 
-use super::lexer::{Kind, Lexer, Token};
+use super::lexer::Lexer;
+use super::token::{Kind, Token};
 
 /// A window on the tokens: two behind, the current one, one ahead.
 #[derive(Clone, Debug)]

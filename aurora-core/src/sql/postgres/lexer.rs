@@ -2,59 +2,10 @@
 //!
 //! It works on bytes and never fails: text that the server could not tokenize ends in [`Kind::Bad`].
 
+use super::bytes::{DIGIT, IDENT, IDENT_START, Lead, OPERATOR, SPACE, class, lead};
+use super::token::{Kind, Token};
 use crate::config::Freshness;
 use crate::sql::Target;
-
-/// Begins a comment that says how recent the data must be.
-const FRESH: &[u8] = b"@fresh";
-
-/// What a token is, as coarse as the rules allow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Unterminated string, identifier or comment: the rest of the text means nothing.
-    Bad,
-    Cast,
-    Close,
-    Comma,
-    Dot,
-    End,
-    /// `U&"…"`: an identifier that may spell any name.
-    Escaped,
-    Number,
-    Open,
-    /// Operators, brackets, and every other character.
-    Other,
-    Param,
-    Quoted,
-    Semicolon,
-    Text,
-    Word,
-}
-
-/// A token and its text (quotes included).
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Token<'a> {
-    pub(crate) kind: Kind,
-    pub(crate) text: &'a [u8],
-}
-
-impl Token<'_> {
-    pub(super) const NONE: Self = Token { kind: Kind::End, text: b"" };
-
-    /// Whether this is the unquoted word `keyword` (given in lower case).
-    pub(crate) fn is(&self, keyword: &str) -> bool {
-        self.kind == Kind::Word && self.text.eq_ignore_ascii_case(keyword.as_bytes())
-    }
-
-    pub(crate) fn is_any(&self, keywords: &[&str]) -> bool {
-        keywords.iter().any(|keyword| self.is(keyword))
-    }
-
-    /// Whether this can name something.
-    pub(crate) fn is_name(&self) -> bool {
-        matches!(self.kind, Kind::Word | Kind::Quoted | Kind::Escaped)
-    }
-}
 
 /// How the server reads a backslash in an ordinary `'…'` string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,98 +16,14 @@ pub(crate) enum Strings {
     Standard,
 }
 
-const SPACE: u8 = 1;
-const IDENT_START: u8 = 2;
-const IDENT: u8 = 4;
-const OPERATOR: u8 = 8;
-const DIGIT: u8 = 16;
-
-/// Character classes of `scan.l`: every byte of a non-ASCII character belongs to identifiers.
-static CLASS: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut i = 0;
-    while i < 256 {
-        table[i] = match i as u8 {
-            b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c => SPACE,
-            b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80..=0xff => IDENT_START | IDENT,
-            b'0'..=b'9' => IDENT | DIGIT,
-            b'$' => IDENT,
-            b'~' | b'!' | b'@' | b'#' | b'^' | b'&' | b'|' | b'`' | b'?' | b'+' | b'*' | b'%'
-            | b'<' | b'>' | b'=' | b'-' | b'/' => OPERATOR,
-            _ => 0,
-        };
-        i += 1;
-    }
-    table
-};
-
-fn class(byte: u8) -> u8 {
-    CLASS[usize::from(byte)]
-}
-
-/// What the first byte of a token says of it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Lead {
-    Close,
-    Colon,
-    Comma,
-    /// `-` and `/`.
-    Comment,
-    Digit,
-    Dollar,
-    Dot,
-    /// No byte at all.
-    End,
-    Name,
-    Open,
-    Operator,
-    Other,
-    Quote,
-    Semicolon,
-    Space,
-    Text,
-}
-
-static LEAD: [Lead; 256] = {
-    let mut table = [Lead::Other; 256];
-    let mut i = 0;
-    while i < 256 {
-        table[i] = match i as u8 {
-            b',' => Lead::Comma,
-            b'(' => Lead::Open,
-            b')' => Lead::Close,
-            b';' => Lead::Semicolon,
-            b':' => Lead::Colon,
-            b'-' | b'/' => Lead::Comment,
-            b'$' => Lead::Dollar,
-            b'.' => Lead::Dot,
-            b'"' => Lead::Quote,
-            b'\'' => Lead::Text,
-            _ if CLASS[i] & SPACE != 0 => Lead::Space,
-            _ if CLASS[i] & IDENT_START != 0 => Lead::Name,
-            _ if CLASS[i] & DIGIT != 0 => Lead::Digit,
-            _ if CLASS[i] & OPERATOR != 0 => Lead::Operator,
-            _ => Lead::Other,
-        };
-        i += 1;
-    }
-    table
-};
-
-/// What became of a comment.
-enum Comment {
-    Endless,
-    Skipped,
-}
-
 /// The tokenizer. Hints and doubts met on the way are kept for the end.
 #[derive(Clone, Debug)]
 pub(crate) struct Lexer<'a> {
-    sql: &'a [u8],
-    pos: usize,
+    pub(super) sql: &'a [u8],
+    pub(super) pos: usize,
     strings: Strings,
-    hint: Option<Target>,
-    freshness: Option<Freshness>,
+    pub(super) hint: Option<Target>,
+    pub(super) freshness: Option<Freshness>,
     /// A quote after a backslash was met: the two readings of strings differ from here on.
     backslash_quote: bool,
 }
@@ -185,12 +52,12 @@ impl<'a> Lexer<'a> {
         self.backslash_quote
     }
 
-    fn at(&self, pos: usize) -> u8 {
+    pub(super) fn at(&self, pos: usize) -> u8 {
         self.sql.get(pos).copied().unwrap_or(0)
     }
 
     /// The position after all bytes of one class.
-    fn span(&self, mut pos: usize, wanted: u8) -> usize {
+    pub(super) fn span(&self, mut pos: usize, wanted: u8) -> usize {
         while let Some(&byte) = self.sql.get(pos) {
             if class(byte) & wanted == 0 {
                 break;
@@ -205,67 +72,6 @@ impl<'a> Lexer<'a> {
         match end {
             Some(end) => (kind, end),
             None => (Kind::Bad, self.sql.len()),
-        }
-    }
-
-    /// Skips a comment, if one begins here.
-    fn skip_comment(&mut self) -> Option<Comment> {
-        match (self.at(self.pos), self.at(self.pos + 1)) {
-            (b'-', b'-') => self.pos = self.line_end(self.pos),
-            (b'/', b'*') => {
-                let Some(end) = self.comment_end() else { return Some(Comment::Endless) };
-                self.note_hint(end);
-                self.pos = end;
-            }
-            _ => return None,
-        }
-        Some(Comment::Skipped)
-    }
-
-    fn line_end(&self, mut pos: usize) -> usize {
-        while pos < self.sql.len() && !matches!(self.sql[pos], b'\n' | b'\r') {
-            pos += 1;
-        }
-        pos
-    }
-
-    /// Comments nest in PostgreSQL.
-    fn comment_end(&self) -> Option<usize> {
-        let (mut pos, mut depth) = (self.pos + 2, 1_usize);
-        while pos + 1 < self.sql.len() {
-            match (self.sql[pos], self.sql[pos + 1]) {
-                (b'/', b'*') => depth += 1,
-                (b'*', b'/') if depth == 1 => return Some(pos + 2),
-                (b'*', b'/') => depth -= 1,
-                _ => {
-                    pos += 1;
-                    continue;
-                }
-            }
-            pos += 2;
-        }
-        None
-    }
-
-    fn note_hint(&mut self, end: usize) {
-        let inside = self.sql.get(self.pos + 2..end.saturating_sub(2)).unwrap_or_default();
-        let inside = inside.trim_ascii();
-        if inside.eq_ignore_ascii_case(b"@writer") {
-            self.hint = Some(Target::Writer);
-        } else if inside.eq_ignore_ascii_case(b"@reader") {
-            // Of two hints the careful one counts.
-            self.hint = self.hint.or(Some(Target::Reader));
-        } else if let Some((word, level)) = inside.split_at_checked(FRESH.len())
-            && word.eq_ignore_ascii_case(FRESH)
-            && level.first().is_none_or(u8::is_ascii_whitespace)
-        {
-            let level = std::str::from_utf8(level).unwrap_or_default().trim();
-            // What cannot be read, and two that differ, ask for the most.
-            let asked = Freshness::of_hint(level).unwrap_or(Freshness::Strong);
-            let before = self.freshness.replace(asked);
-            if before.is_some_and(|before| before != asked) {
-                self.freshness = Some(Freshness::Strong);
-            }
         }
     }
 
@@ -285,11 +91,11 @@ impl<'a> Lexer<'a> {
     ///
     /// What is rare is never inlined here: for what it needs, registers would be saved and restored
     /// with every token.
-    fn scan(&mut self) -> (Kind, usize) {
+    pub(super) fn scan(&mut self) -> (Kind, usize) {
         let mut pos = self.pos;
         let (byte, lead) = loop {
             let Some(&byte) = self.sql.get(pos) else { break (0, Lead::End) };
-            let lead = LEAD[usize::from(byte)];
+            let lead = lead(byte);
             if lead != Lead::Space {
                 break (byte, lead);
             }
@@ -315,22 +121,6 @@ impl<'a> Lexer<'a> {
             Lead::Colon | Lead::Other | Lead::Space => Kind::Other,
         };
         (kind, pos + 1)
-    }
-
-    /// What follows the comments that begin here, or an operator.
-    #[inline(never)]
-    fn comment_or_operator(&mut self) -> (Kind, usize) {
-        loop {
-            match self.skip_comment() {
-                Some(Comment::Skipped) => self.pos = self.span(self.pos, SPACE),
-                Some(Comment::Endless) => return (Kind::Bad, self.sql.len()),
-                None if LEAD[usize::from(self.at(self.pos))] == Lead::Comment => {
-                    return self.operator();
-                }
-                // No comment begins here, so this is one step.
-                None => return self.scan(),
-            }
-        }
     }
 
     /// The position after a closing quote; a doubled quote stands for itself.
@@ -463,7 +253,7 @@ impl<'a> Lexer<'a> {
 
     /// An operator ends before a comment begins.
     #[inline(never)]
-    fn operator(&self) -> (Kind, usize) {
+    pub(super) fn operator(&self) -> (Kind, usize) {
         let mut end = self.pos + 1;
         while class(self.at(end)) & OPERATOR != 0 {
             if matches!((self.at(end), self.at(end + 1)), (b'-', b'-') | (b'/', b'*')) {

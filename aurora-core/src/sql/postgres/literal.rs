@@ -1,7 +1,8 @@
 //! SQL inside SQL: functions that run a text which stands in the statement as a literal.
 
 use super::cursor::Cursor;
-use super::lexer::{Kind, Strings, Token};
+use super::lexer::Strings;
+use super::token::{Kind, Token};
 use crate::sql::part::Part;
 use crate::sql::rules::Rules;
 use crate::sql::{Classification, Verdict};

@@ -1,11 +1,14 @@
 //! PostgreSQL: the whole text, statement by statement.
 
 mod body;
+mod bytes;
+mod comment;
 mod cursor;
 mod functions;
 mod lexer;
 mod literal;
 mod statement;
+mod token;
 mod transaction;
 mod utility;
 
@@ -13,7 +16,8 @@ mod utility;
 mod tests;
 
 use cursor::Cursor;
-use lexer::{Kind, Lexer, Strings};
+use lexer::{Lexer, Strings};
+use token::Kind;
 
 use super::effect::{Step, fold};
 use super::part::Part;

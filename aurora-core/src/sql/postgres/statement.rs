@@ -2,7 +2,7 @@
 
 use super::body::{self, Findings};
 use super::cursor::Cursor;
-use super::lexer::Kind;
+use super::token::Kind;
 use super::transaction;
 use super::utility;
 use crate::sql::TransactionControl as Control;

@@ -1,7 +1,7 @@
 //! Transaction control: `BEGIN`, `COMMIT`, `ROLLBACK`, savepoints and their relatives.
 
 use super::cursor::Cursor;
-use super::lexer::Kind;
+use super::token::Kind;
 use crate::sql::TransactionControl as Control;
 
 /// `ISOLATION LEVEL …, READ ONLY | READ WRITE, [NOT] DEFERRABLE`: the last one of a kind counts.

@@ -2,8 +2,8 @@
 
 use super::body::{self, Findings, is_temporary_schema};
 use super::cursor::Cursor;
-use super::lexer::{Kind, Token};
 use super::statement::{of, query, unknown};
+use super::token::{Kind, Token};
 use super::transaction;
 use crate::sql::TransactionControl as Control;
 use crate::sql::Verdict;

@@ -3,8 +3,8 @@
 mod effects;
 mod reads;
 
-use super::lexer::{Kind, Token};
 use super::literal::Runs;
+use super::token::{Kind, Token};
 use crate::sql::index;
 use crate::sql::part::Part;
 use crate::sql::rules::Rules;
@@ -180,7 +180,7 @@ impl Folded {
 mod tests {
     use super::{Known, Rules, look_up};
     use crate::sql::Verdict;
-    use crate::sql::postgres::lexer::{Kind, Token};
+    use crate::sql::postgres::token::{Kind, Token};
 
     #[test]
     fn every_volatile_function_is_judged_as_its_table_says() {
