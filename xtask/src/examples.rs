@@ -27,46 +27,63 @@ pub(crate) fn run() -> Result<(), StepError> {
     Ok(())
 }
 
-/// Lines for the example that answers lines, and what its answers must contain; one line is no text,
-/// one no JSON.
-const LINES: [(&[u8], &[&str]); 9] = [
-    (br#"{"sql": "SELECT * FROM t WHERE id = $1"}"#, &[r#""read""#, r#""reader""#, "true"]),
-    (br#"{"sql": "SELECT f(1)"}"#, &[r#""read""#, r#""reader""#, "false"]),
+/// A line for the example that answers lines, and its verdict, its route and whether it may be run
+/// again; `None` if the line says nothing that could be judged.
+type Line = (&'static [u8], Option<(&'static str, &'static str, bool)>);
+
+/// What both dialects judge alike; one line is no text, one no JSON.
+const OF_BOTH: [Line; 7] = [
+    (br#"{"sql": "SELECT * FROM t WHERE id = 1"}"#, Some(("read", "reader", true))),
+    (br#"{"sql": "SELECT f(1)"}"#, Some(("read", "reader", false))),
+    (br#"{"sql": "SELECT * FROM t FOR UPDATE"}"#, Some(("lock", "writer", false))),
+    (b"{\"sql\": \"\xff\"}", None),
+    (b"SELECT 1", None),
+    (br#"{"sql": 1}"#, None),
+    (br#"{"sql": "COMMIT"}"#, Some(("transaction", "writer", false))),
+];
+const OF_POSTGRES: [Line; 3] = [
+    (br#"{"sql": "SELECT \"a\" FROM t WHERE id = $1"}"#, Some(("read", "reader", true))),
     (
         br#"{"sql": "WITH d AS (DELETE FROM a RETURNING *) TABLE d"}"#,
-        &[r#""write""#, r#""writer""#],
+        Some(("write", "writer", false)),
     ),
-    (b"{\"sql\": \"\xff\"}", &[r#""error""#]),
-    (br#"{"sql": "SELECT * FROM t FOR UPDATE"}"#, &[r#""lock""#, r#""writer""#, "false"]),
-    (b"SELECT 1", &[r#""error""#]),
-    (br#"{"sql": 1}"#, &[r#""error""#]),
-    (br#"{"sql": "SET x = 1"}"#, &[r#""session""#, r#""writer""#]),
-    (br#"{"sql": "COMMIT"}"#, &[r#""transaction""#, r#""writer""#]),
+    (br#"{"sql": "SET x = 1"}"#, Some(("session", "writer", false))),
+];
+const OF_MYSQL: [Line; 4] = [
+    (br#"{"sql": "SELECT `a` FROM t WHERE id = ? # why"}"#, Some(("read", "reader", true))),
+    (br#"{"sql": "SELECT 1 FROM t LOCK IN SHARE MODE"}"#, Some(("lock", "writer", false))),
+    (br#"{"sql": "SELECT LAST_INSERT_ID()"}"#, Some(("session", "writer", false))),
+    (br#"{"sql": "SELECT 1 /*! INTO @a */"}"#, Some(("write", "writer", false))),
 ];
 
 /// Asks the example that answers lines, under both dialects.
 fn classify(program: &Path) -> Result<(), StepError> {
-    for dialect in ["postgres", "mysql"] {
+    for (dialect, own) in [("postgres", &OF_POSTGRES[..]), ("mysql", &OF_MYSQL[..])] {
+        let lines: Vec<&Line> = OF_BOTH.iter().chain(own).collect();
+        let input = lines.iter().map(|(line, _)| *line).collect::<Vec<_>>().join(&b'\n');
         let step = Step::new(program).args(["--dialect", dialect]);
-        let input = LINES.map(|(line, _)| line).join(&b'\n');
         let answers = String::from_utf8_lossy(&step.answer_to(input)?).into_owned();
-        let answers: Vec<&str> = answers.lines().collect();
-        let fits = |(answer, expected): (&str, &[&str])| {
-            // What PostgreSQL only reads may be something else to MySQL; what goes to the writer
-            // and what is no input is so to both.
-            let of_both = |part: &&&str| {
-                dialect == "postgres" || [r#""writer""#, r#""error""#].contains(*part)
-            };
-            let one = answer.contains(r#""reason""#) != answer.contains(r#""error""#);
-            one && expected.iter().filter(of_both).all(|part| answer.contains(part))
-        };
-        let expected = LINES.map(|(_, expected)| expected);
-        if answers.len() != LINES.len() || !answers.iter().copied().zip(expected).all(fits) {
-            let text = format!("classify --dialect {dialect} answers:\n{}", answers.join("\n"));
+        let all = answers.lines().count() == lines.len();
+        if !all || !answers.lines().zip(lines).all(|(answer, (_, judged))| fits(answer, *judged)) {
+            let text = format!("classify --dialect {dialect} answers:\n{answers}");
             return Err(StepError::Other(text));
         }
     }
     Ok(())
+}
+
+/// Whether the answer says just this, with a reason.
+fn fits(answer: &str, judged: Option<(&str, &str, bool)>) -> bool {
+    let Ok(answer) = serde_json::from_str::<Value>(answer) else { return false };
+    match judged {
+        None => answer["error"].is_string() && answer["reason"].is_null(),
+        Some((verdict, route, rerunnable)) => {
+            answer["verdict"] == verdict
+                && answer["route"] == route
+                && answer["rerunnable"] == rerunnable
+                && answer["reason"].is_string()
+        }
+    }
 }
 
 /// The programs that cargo says it has built, by name.
