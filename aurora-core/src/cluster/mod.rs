@@ -2,6 +2,7 @@
 
 mod adapter;
 mod causal;
+mod connect;
 mod deadline;
 mod fresh;
 mod identity;
@@ -19,7 +20,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::Guard;
-use tokio::sync::mpsc;
 
 use self::adapter::EndOnDrop;
 pub use self::deadline::Deadline;
@@ -28,26 +28,21 @@ pub use self::instance::InstanceHandle;
 use self::roots::RootsFile;
 pub use self::turn::Turn;
 use crate::background::Background;
-use crate::config::{Address, Config, Family, UnknownFunctions};
+use crate::config::Config;
 use crate::credentials::Keyring;
-use crate::driver::{self, Command, Shared};
-use crate::error::{Error, ErrorKind};
+use crate::driver::{Command, Shared};
+use crate::error::Error;
 use crate::event::Events;
 use crate::names::Names;
 use crate::own_line::OwnLine;
-use crate::policy::{self, Policy};
-use crate::probe::{Prober, Tls};
-use crate::rds::Watch;
+use crate::policy::Policy;
+use crate::probe::Tls;
 use crate::route::{Missing, route_staying};
 use crate::session::Session;
-use crate::sql::{Rules, SqlDialect, StatementCache};
-use crate::startup::{self, Verdict};
+use crate::sql::{Rules, StatementCache};
 use crate::status::{Explanation, Status};
 use crate::store::Store;
 use crate::topology::{InstanceId, Topology};
-
-/// How many statements' verdicts are remembered.
-const CACHED_STATEMENTS: usize = 4096;
 
 /// A replicated SQL cluster: its topology, kept up to date in the background, and the way to an
 /// instance for every statement.
@@ -102,172 +97,6 @@ impl Drop for Inner {
 }
 
 impl Cluster {
-    /// Connects to the cluster that `config` describes, and waits until its topology is known.
-    ///
-    /// Needs no runtime of a particular kind: monitoring runs on a thread of its own.
-    ///
-    /// # Errors
-    ///
-    /// At once, when no instance can be reached ([`ErrorKind::ConnectionLost`]), the server
-    /// refuses the credentials ([`ErrorKind::Authentication`]) or a privilege is missing
-    /// ([`ErrorKind::Privilege`]), who provides the credentials has none
-    /// ([`ErrorKind::Configuration`]), or the addresses belong to different clusters
-    /// ([`ErrorKind::WrongCluster`]); after `connect_timeout`, when no instance is the writer
-    /// ([`ErrorKind::NoWriter`]); after `failover_timeout`, when who provides the credentials does
-    /// not answer ([`ErrorKind::Credentials`]), or the API of RDS, where only a `cluster_id` tells
-    /// what to connect to ([`ErrorKind::Deadline`]; [`ErrorKind::Configuration`] at once if it
-    /// refuses).
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future ends the monitoring it began.
-    pub async fn connect(config: Config) -> Result<Self, Error> {
-        let policy = policy::of_kind(config.policy());
-        Self::connect_with(config, policy).await
-    }
-
-    /// Like [`Cluster::connect`], with the configuration of the environment:
-    /// [`Config::from_env`].
-    ///
-    /// # Errors
-    ///
-    /// See [`Config::from_env`] and [`Cluster::connect`].
-    ///
-    /// # Cancel safety
-    ///
-    /// See [`Cluster::connect`].
-    pub async fn from_env() -> Result<Self, Error> {
-        Self::connect(Config::from_env()?).await
-    }
-
-    /// Like [`Cluster::from_env`], on the calling thread and without an async runtime.
-    ///
-    /// # Errors
-    ///
-    /// See [`Cluster::from_env`].
-    pub fn from_env_blocking() -> Result<Self, Error> {
-        Self::connect_blocking(Config::from_env()?)
-    }
-
-    /// Like [`Cluster::connect`], with a selection strategy of one's own instead of the configured
-    /// `policy`.
-    ///
-    /// # Errors
-    ///
-    /// See [`Cluster::connect`].
-    ///
-    /// # Cancel safety
-    ///
-    /// See [`Cluster::connect`].
-    pub async fn connect_with(config: Config, policy: Box<dyn Policy>) -> Result<Self, Error> {
-        let background = Background::shared()?;
-        let (config, watch) = Watch::begin(config, &background).await?;
-        let keyring = Keyring::new(&config, background.handle().clone());
-        let first = first_login(&config);
-        if let Some((address, deadline)) = first {
-            keyring.login(address, deadline).await?;
-        }
-        let (cluster, deadline) = Self::start(config, policy, background, keyring, watch)?;
-        let ready = cluster
-            .wait(cluster.changed(), deadline, |topology| startup::verdict(topology, false))
-            .await;
-        cluster.accept(ready)
-    }
-
-    /// Like [`Cluster::connect`], on the calling thread and without an async runtime.
-    ///
-    /// # Errors
-    ///
-    /// See [`Cluster::connect`].
-    pub fn connect_blocking(config: Config) -> Result<Self, Error> {
-        let policy = policy::of_kind(config.policy());
-        Self::connect_blocking_with(config, policy)
-    }
-
-    /// Like [`Cluster::connect_blocking`], with a selection strategy of one's own instead of the
-    /// configured `policy`.
-    ///
-    /// # Errors
-    ///
-    /// See [`Cluster::connect`].
-    pub fn connect_blocking_with(config: Config, policy: Box<dyn Policy>) -> Result<Self, Error> {
-        let background = Background::shared()?;
-        let (config, watch) = Watch::begin_blocking(config, &background)?;
-        let keyring = Keyring::new(&config, background.handle().clone());
-        if let Some((address, deadline)) = first_login(&config) {
-            keyring.login_blocking(address, deadline)?;
-        }
-        let (cluster, deadline) = Self::start(config, policy, background, keyring, watch)?;
-        let ready = cluster.wait_blocking(cluster.changed(), deadline, |topology| {
-            startup::verdict(topology, false)
-        });
-        cluster.accept(ready)
-    }
-
-    /// Starts monitoring; also says until when the first answers may take.
-    fn start(
-        config: Config,
-        policy: Box<dyn Policy>,
-        background: Arc<Background>,
-        keyring: Arc<Keyring>,
-        watch: Watch,
-    ) -> Result<(Self, Instant), Error> {
-        let now = Instant::now();
-        let engine = driver::engine(&config, now);
-        let deadline = now + config.connect_timeout() + config.probe_timeout();
-        let (commands, receiver) = mpsc::unbounded_channel();
-        let runtime = background.handle().clone();
-        let known = engine.topology();
-        let (cluster, prober) =
-            Self::assemble(config, policy, background, keyring, known, commands)?;
-        watch.start(&cluster.0._background, &cluster.0.shared);
-        runtime.spawn(driver::drive(Arc::clone(&cluster.0.shared), prober, engine, receiver));
-        Ok((cluster, deadline))
-    }
-
-    /// A cluster of which that topology is known, and that nobody monitors yet.
-    fn assemble(
-        config: Config,
-        policy: Box<dyn Policy>,
-        background: Arc<Background>,
-        keyring: Arc<Keyring>,
-        known: Arc<Topology>,
-        commands: mpsc::UnboundedSender<Command>,
-    ) -> Result<(Self, Prober), Error> {
-        let prober = Prober::new(config.clone(), Arc::clone(&keyring))?;
-        let language = match config.family() {
-            Family::Postgres => SqlDialect::Postgres,
-            Family::MySql => SqlDialect::MySql,
-        };
-        let rules = Rules::default()
-            .unknown_functions_write(config.unknown_functions() == UnknownFunctions::Write)
-            .read_functions(config.read_functions())
-            .write_functions(config.write_functions());
-        #[cfg(feature = "mysql")]
-        let mysql = crate::mysql_client::Settings::new(&config);
-        let shared = Arc::new(Shared::new(config, known, commands));
-        let questions = shared.new_store();
-        let cluster = Self(Arc::new(Inner {
-            shared,
-            policy,
-            statements: StatementCache::new(language, CACHED_STATEMENTS),
-            rules,
-            tls: prober.tls(),
-            keyring,
-            roots_file: RootsFile::default(),
-            names: prober.names().clone(),
-            dialect: prober.dialect(),
-            #[cfg(feature = "mysql")]
-            mysql,
-            no_reader: OwnLine::default(),
-            wanting: Wanting::default(),
-            pruned_at: Mutex::default(),
-            questions,
-            _background: background,
-        }));
-        Ok((cluster, prober))
-    }
-
     /// How connections to the cluster are encrypted.
     pub(crate) fn tls(&self) -> &Tls {
         &self.0.tls
@@ -277,15 +106,6 @@ impl Cluster {
     #[cfg(feature = "mysql")]
     pub(crate) fn mysql(&self) -> &crate::mysql_client::Settings {
         &self.0.mysql
-    }
-
-    fn accept(self, ready: Option<Verdict>) -> Result<Self, Error> {
-        // At the deadline what is known has to do.
-        match ready.or_else(|| startup::verdict(&self.topology(), true)) {
-            Some(Verdict::Ready) => Ok(self),
-            Some(Verdict::Failed(error)) => Err(error),
-            None => Err(Error::new(ErrorKind::Deadline, "the instances did not answer in time")),
-        }
     }
 
     /// The configuration the cluster was made with.
@@ -332,8 +152,8 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NoWriter`] when the time has passed, [`ErrorKind::Closed`] when the cluster
-    /// was closed.
+    /// [`ErrorKind::NoWriter`](crate::ErrorKind::NoWriter) when the time has passed,
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) when the cluster was closed.
     ///
     /// # Cancel safety
     ///
@@ -373,8 +193,9 @@ impl Cluster {
         Explanation::new(classification, &topology, routed.ok(), wait)
     }
 
-    /// Ends monitoring. Statements that wait for an instance fail with [`ErrorKind::Closed`];
-    /// connections that are open stay open until they are returned.
+    /// Ends monitoring. Statements that wait for an instance fail with
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed); connections that are open stay open until
+    /// they are returned.
     pub fn close(&self) {
         let _ = self.0.shared.commands.send(Command::Close);
     }
@@ -384,13 +205,6 @@ impl Cluster {
     pub fn is_closed(&self) -> bool {
         self.0.shared.closed.load(Ordering::Acquire)
     }
-}
-
-/// Where the first login will be, and how long its credentials are waited for. They are fetched
-/// before anything else, so that no instance seems silent that was not asked.
-fn first_login(config: &Config) -> Option<(&Address, Instant)> {
-    let deadline = Instant::now() + config.failover_timeout().max(config.connect_timeout());
-    config.addresses().first().map(|address| (address, deadline))
 }
 
 fn writer_id(topology: &Arc<Topology>) -> Option<InstanceId> {
