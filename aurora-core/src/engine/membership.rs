@@ -203,6 +203,17 @@ impl Engine {
         }
     }
 
+    /// Is what we know of the members good? The writer's list counts; without one, any good list.
+    pub(super) fn judge_lists(&mut self) {
+        let mut online = self.members.iter().filter(|member| member.health == Health::Online);
+        let writer = online.clone().find(|member| self.elected == Some(member.slot));
+        let teller = writer.or_else(|| online.clone().find(|member| member.list_fault.is_none()));
+        // While nobody answers, nobody knows better.
+        if let Some(teller) = teller.or_else(|| online.next()) {
+            self.degraded.clone_from(&teller.list_fault);
+        }
+    }
+
     pub(super) fn address_of(&self, name: &str) -> Option<Address> {
         let pattern = self.settings.instance_host_pattern.as_ref()?;
         Some(pattern.address(name, self.settings.default_port))

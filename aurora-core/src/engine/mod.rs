@@ -17,10 +17,12 @@ mod identity;
 mod lineage;
 mod member;
 mod membership;
+mod message;
 mod reign;
 mod report;
 mod schedule;
 mod slow_start;
+mod snapshot;
 mod successor;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -37,15 +39,15 @@ use self::identity::Identity;
 pub(crate) use self::lineage::Lineage;
 pub(crate) use self::member::Slot;
 use self::member::{Member, Origin};
+pub(crate) use self::message::{Input, Output};
 pub use self::report::Complaint;
 pub(crate) use self::report::{FailureKind, Listed, Members, ProbeFailure, Report};
 use self::unrest::Unrest;
 use self::want::Want;
 use crate::config::Address;
 use crate::endpoint::HostPattern;
-use crate::event::Event;
 use crate::rds::Described;
-use crate::topology::{Ended, Health, Inherited, InstanceId, Sampled, Topology};
+use crate::topology::{Ended, Inherited, InstanceId, Topology};
 
 /// How the engine behaves; all of it comes from the configuration.
 #[derive(Clone, Debug)]
@@ -59,50 +61,6 @@ pub(crate) struct Settings {
     pub(crate) slow_start: Duration,
     pub(crate) instance_host_pattern: Option<HostPattern>,
     pub(crate) default_port: u16,
-}
-
-/// A fact the engine is told.
-#[derive(Clone, Debug)]
-pub(crate) enum Input {
-    /// An instance answered the probe asked at `asked_at`.
-    Answered { slot: Slot, asked_at: Instant, report: Report },
-    /// An adapter saw something go wrong on a connection of that epoch.
-    Complained { instance: InstanceId, epoch: u64, complaint: Complaint, message: Arc<str> },
-    /// The API of RDS told something else than before. It changes no role, health or membership.
-    #[cfg_attr(
-        not(any(feature = "rds-api", test)),
-        expect(dead_code, reason = "without the API nothing is ever told")
-    )]
-    Described(Arc<Described>),
-    /// The monitor's idle connection broke.
-    Disconnected { slot: Slot, message: Arc<str> },
-    /// The task that monitors the instance died.
-    MonitorDied { slot: Slot, reason: String },
-    /// The next answer comes over another connection of the monitor's than the ones before.
-    SessionBegan { slot: Slot },
-    /// An operator takes an instance out of use, or brings it back.
-    SetOnline { instance: InstanceId, online: bool },
-    /// Time has passed.
-    Tick,
-    /// The probe asked at `asked_at` got no answer.
-    Unreachable { slot: Slot, asked_at: Instant, failure: ProbeFailure },
-    /// Somebody wants a reader that shows everything acknowledged before `required`, or waits for
-    /// the writer's position of that moment; there is none yet.
-    Wanted { required: Instant },
-}
-
-/// What the engine wants done.
-#[derive(Clone, Debug)]
-pub(crate) enum Output {
-    /// Tell everybody who listens.
-    Announce(Event),
-    /// Ask the instance about itself within `timeout`; and while it is silent, try once more on a
-    /// connection of its own every `hedge`.
-    Probe { slot: Slot, address: Address, timeout: Duration, hedge: Duration },
-    /// Let everybody see this snapshot.
-    Publish(Arc<Topology>),
-    /// Monitor that instance no longer.
-    Retire { slot: Slot },
 }
 
 /// Turns facts into topology snapshots. The only writer of cluster state.
@@ -286,50 +244,6 @@ impl Engine {
             Identity::Twin => return,
         };
         self.merge_members(index, report.members, now, out);
-    }
-
-    /// Publishes what has changed; after a fact at least freshness has.
-    fn publish(&mut self, is_fact: bool, out: &mut Vec<Output>) {
-        let mut next = self.snapshot(self.published.generation);
-        if next.differs_from(&self.published) {
-            next.generation += 1;
-        } else if !is_fact {
-            return;
-        }
-        for event in diff::events(&self.published, &next) {
-            out.push(Output::Announce(event));
-        }
-        self.published = Arc::new(next);
-        out.push(Output::Publish(Arc::clone(&self.published)));
-    }
-
-    fn snapshot(&self, generation: u64) -> Topology {
-        let visible = self.members.iter().filter(|member| member.is_visible());
-        let instances = visible.map(|m| m.publish(self.elected == Some(m.slot), &self.described));
-        let mut topology = Topology::new(instances.collect());
-        topology.generation = generation;
-        topology.cluster.clone_from(&self.cluster);
-        topology.degraded.clone_from(&self.degraded);
-        topology.inherited = Arc::clone(&self.inherited);
-        let moments = self.samples.recent();
-        topology.ended = Arc::clone(&self.ended);
-        topology.sampled = (!moments.is_empty()).then(|| Sampled {
-            incarnation: self.highest_incarnation,
-            reign: self.lineage.as_ref().map(|lineage| lineage.reign()),
-            moments,
-        });
-        topology
-    }
-
-    /// Is what we know of the members good? The writer's list counts; without one, any good list.
-    fn judge_lists(&mut self) {
-        let mut online = self.members.iter().filter(|member| member.health == Health::Online);
-        let writer = online.clone().find(|member| self.elected == Some(member.slot));
-        let teller = writer.or_else(|| online.clone().find(|member| member.list_fault.is_none()));
-        // While nobody answers, nobody knows better.
-        if let Some(teller) = teller.or_else(|| online.next()) {
-            self.degraded.clone_from(&teller.list_fault);
-        }
     }
 
     fn index(&self, slot: Slot) -> Option<usize> {
