@@ -1,5 +1,7 @@
 //! What becomes of the driver when the engine or a monitor has a bug.
 
+use std::sync::atomic::Ordering;
+
 use super::*;
 use crate::credentials::Keyring;
 use crate::event::Events;
