@@ -43,6 +43,12 @@ fn fold(one: u64, other: u64) -> u64 {
     (product as u64) ^ ((product >> 64) as u64)
 }
 
+/// A number below `count` from the low half of a hash (the shard) or, shifted, its high half.
+pub(super) fn low_bits(hash: u64, count: usize) -> usize {
+    // Multiply and shift instead of a division; both halves fit, so nothing is lost.
+    (((hash & 0xffff_ffff) * count as u64) >> 32) as usize
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;

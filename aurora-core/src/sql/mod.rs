@@ -45,6 +45,7 @@ mod popular;
 mod postgres;
 mod refused;
 mod rules;
+mod shard;
 #[cfg(test)]
 mod texts;
 

@@ -3,7 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use super::Classification;
-use super::cache::{Entry, WAYS, low_bits};
+use super::keyed_hash::low_bits;
+use super::shard::{Entry, WAYS};
 
 /// Places that are filled once and never given away: to look at one is to read, so that threads do
 /// not pass a lock's cache line around, and a verdict costs no atomic operation.

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Release};
 use std::sync::{Mutex, PoisonError};
 
-use super::cache::{WAYS, low_bits};
+use super::keyed_hash::low_bits;
+use super::shard::WAYS;
 
 /// Hashes of refused texts, the latest last; zero is a free place. Two texts of one hash share the
 /// memory: that one of them goes to the writer needlessly is harmless.
