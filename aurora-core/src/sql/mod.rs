@@ -34,12 +34,14 @@
 
 mod cache;
 mod classification;
+mod cursor;
 mod dialect;
 mod effect;
 mod index;
 mod keyed_hash;
 mod mysql;
 mod name_list;
+mod names;
 mod part;
 mod popular;
 mod postgres;
@@ -48,6 +50,7 @@ mod rules;
 mod shard;
 #[cfg(test)]
 mod texts;
+mod token;
 
 pub use cache::StatementCache;
 pub use classification::{Classification, Target};

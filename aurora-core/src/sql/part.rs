@@ -81,6 +81,17 @@ impl Part {
         Self { rerunnable: true, ..self }
     }
 
+    /// What a text is of whose `count` statements this is the whole.
+    pub(crate) fn of_text(whole: Option<Self>, count: usize) -> Self {
+        match whole {
+            None => Self::read("no statement in the text"),
+            Some(part) if count > 1 && part.verdict != Verdict::Write => {
+                Self { verdict: Verdict::Write, reason: "several statements in one text", ..part }
+            }
+            Some(part) => part,
+        }
+    }
+
     fn rank(&self) -> u8 {
         match self.verdict {
             Verdict::Read => 0,

@@ -7,6 +7,7 @@
 use super::bytes::{IDENT, Lead, class, lead};
 use super::token::{Kind, Token};
 use crate::sql::Target;
+use crate::sql::cursor::Tokens;
 
 /// How the server reads strings: `sql_mode`, which no text tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,19 @@ pub(super) struct Lexer<'a> {
     pub(super) doubts: Doubts,
 }
 
+impl<'a> Tokens<'a> for Lexer<'a> {
+    type Kind = Kind;
+
+    #[inline]
+    fn next_into(&mut self, token: &mut Token<'a>) {
+        let (kind, end) = self.scan();
+        let end = end.min(self.sql.len());
+        token.kind = kind;
+        token.text = self.sql.get(self.pos..end).unwrap_or_default();
+        self.pos = end;
+    }
+}
+
 impl<'a> Lexer<'a> {
     pub(super) fn new(sql: &'a str, reading: Reading) -> Self {
         let doubts = Doubts::default();
@@ -75,18 +89,6 @@ impl<'a> Lexer<'a> {
             pos += 1;
         }
         pos
-    }
-
-    /// Puts the next token in its place; [`Kind::End`] for ever after the last.
-    ///
-    /// Field by field: a whole token handed over through memory costs more than all the rest.
-    #[inline]
-    pub(super) fn next_into(&mut self, token: &mut Token<'a>) {
-        let (kind, end) = self.scan();
-        let end = end.min(self.sql.len());
-        token.kind = kind;
-        token.text = self.sql.get(self.pos..end).unwrap_or_default();
-        self.pos = end;
     }
 
     /// Moves to the next token; says what it is and where it ends.

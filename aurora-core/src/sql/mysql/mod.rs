@@ -27,7 +27,7 @@ use token::Kind;
 use super::effect::{Step, fold};
 use super::part::Part;
 use super::rules::Rules;
-use super::{Classification, TransactionControl, TransactionEffect, Verdict};
+use super::{Classification, TransactionControl, TransactionEffect};
 
 const REASON: &str = "it depends on sql_mode, or on the version of the server";
 
@@ -125,13 +125,7 @@ fn read(sql: &str, rules: &Rules, reading: Reading) -> Found {
             break;
         }
     }
-    let part = match whole {
-        None => Part::read("no statement in the text"),
-        Some(part) if count > 1 && part.verdict != Verdict::Write => {
-            Part { verdict: Verdict::Write, reason: "several statements in one text", ..part }
-        }
-        Some(part) => part,
-    };
+    let part = Part::of_text(whole, count);
     Found {
         found: Classification::new(part, effect, cursor.lexer().hint()),
         doubts: cursor.lexer().doubts(),

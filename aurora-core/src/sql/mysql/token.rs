@@ -1,5 +1,9 @@
 //! What a text is made of.
 
+use crate::sql::token::{self, Kinds};
+
+pub(super) type Token<'a> = token::Token<'a, Kind>;
+
 /// What a token is, as coarse as the rules allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -27,27 +31,15 @@ pub(super) enum Kind {
     Word,
 }
 
-/// A token and its text (quotes included).
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Token<'a> {
-    pub(super) kind: Kind,
-    pub(super) text: &'a [u8],
-}
+impl Kinds for Kind {
+    const END: Self = Self::End;
+    const WORD: Self = Self::Word;
 
-impl Token<'_> {
-    pub(super) const NONE: Self = Token { kind: Kind::End, text: b"" };
-
-    /// Whether this is the unquoted word `keyword` (given in lower case).
-    pub(super) fn is(&self, keyword: &str) -> bool {
-        self.kind == Kind::Word && self.text.eq_ignore_ascii_case(keyword.as_bytes())
+    fn is_name(self) -> bool {
+        matches!(self, Self::Word | Self::Quoted)
     }
 
-    pub(super) fn is_any(&self, keywords: &[&str]) -> bool {
-        keywords.iter().any(|keyword| self.is(keyword))
-    }
-
-    /// Whether this can name something.
-    pub(super) fn is_name(&self) -> bool {
-        matches!(self.kind, Kind::Word | Kind::Quoted)
+    fn ends_statement(self) -> bool {
+        matches!(self, Self::Semicolon | Self::End | Self::Bad)
     }
 }

@@ -6,6 +6,7 @@ use super::bytes::{DIGIT, IDENT, IDENT_START, Lead, OPERATOR, SPACE, class, lead
 use super::token::{Kind, Token};
 use crate::config::Freshness;
 use crate::sql::Target;
+use crate::sql::cursor::Tokens;
 
 /// How the server reads a backslash in an ordinary `'…'` string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,19 @@ pub(crate) struct Lexer<'a> {
     pub(super) freshness: Option<Freshness>,
     /// A quote after a backslash was met: the two readings of strings differ from here on.
     backslash_quote: bool,
+}
+
+impl<'a> Tokens<'a> for Lexer<'a> {
+    type Kind = Kind;
+
+    #[inline]
+    fn next_into(&mut self, token: &mut Token<'a>) {
+        let (kind, end) = self.scan();
+        let end = end.min(self.sql.len());
+        token.kind = kind;
+        token.text = self.sql.get(self.pos..end).unwrap_or_default();
+        self.pos = end;
+    }
 }
 
 impl<'a> Lexer<'a> {
@@ -73,18 +87,6 @@ impl<'a> Lexer<'a> {
             Some(end) => (kind, end),
             None => (Kind::Bad, self.sql.len()),
         }
-    }
-
-    /// Puts the next token in its place; [`Kind::End`] for ever after the last.
-    ///
-    /// Field by field: a whole token handed over through memory costs more than all the rest.
-    #[inline]
-    pub(crate) fn next_into(&mut self, token: &mut Token<'a>) {
-        let (kind, end) = self.scan();
-        let end = end.min(self.sql.len());
-        token.kind = kind;
-        token.text = self.sql.get(self.pos..end).unwrap_or_default();
-        self.pos = end;
     }
 
     /// Moves to the next token; says what it is and where it ends.

@@ -22,7 +22,7 @@ use token::Kind;
 use super::effect::{Step, fold};
 use super::part::Part;
 use super::rules::Rules;
-use super::{Classification, TransactionEffect, Verdict};
+use super::{Classification, TransactionEffect};
 
 /// Classifies SQL text of PostgreSQL, under both readings of `standard_conforming_strings`.
 ///
@@ -77,13 +77,7 @@ fn read(sql: &str, rules: &Rules, strings: Strings) -> Reading {
             break;
         }
     }
-    let part = match whole {
-        None => Part::read("no statement in the text"),
-        Some(part) if count > 1 && part.verdict != Verdict::Write => {
-            Part { verdict: Verdict::Write, reason: "several statements in one text", ..part }
-        }
-        Some(part) => part,
-    };
+    let part = Part::of_text(whole, count);
     let found = Classification::new(part, effect, cursor.lexer().hint())
         .with_freshness(cursor.lexer().freshness());
     Reading { found, differs: cursor.lexer().backslash_quote(), malformed }

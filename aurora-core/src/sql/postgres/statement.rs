@@ -10,27 +10,20 @@ use crate::sql::effect::Step;
 use crate::sql::part::Part;
 use crate::sql::rules::Rules;
 
-/// The longest command word (`deallocate`, `checkpoint`, …) fits.
-const COMMAND_LENGTH: usize = 16;
-
 /// Classifies the statement at the cursor and moves to the `;` behind it.
 pub(crate) fn classify(cursor: &mut Cursor<'_>, rules: &Rules) -> (Part, Step) {
-    let mut buffer = [0; COMMAND_LENGTH];
-    let (part, step) = command(cursor, rules, &mut buffer);
+    let (part, step) = command(cursor, rules);
     // What the command did not look at must be well formed, too.
     let rest = body::walk(cursor, rules, false);
     if rest.malformed { (Part::malformed().and(part), Step::Malformed) } else { (part, step) }
 }
 
-fn command(
-    cursor: &mut Cursor<'_>,
-    rules: &Rules,
-    buffer: &mut [u8; COMMAND_LENGTH],
-) -> (Part, Step) {
+fn command(cursor: &mut Cursor<'_>, rules: &Rules) -> (Part, Step) {
     if cursor.current().kind == Kind::Open {
         return parenthesised(cursor, rules);
     }
-    let word = folded(cursor, buffer);
+    let folded = cursor.folded();
+    let word = folded.text();
     if matches!(word, b"select" | b"values" | b"table" | b"with") {
         return of(query(cursor, rules));
     }
@@ -41,18 +34,6 @@ fn command(
         return (Part::transaction(control), Step::Control(control));
     }
     utility::classify(cursor, rules, word)
-}
-
-/// The first word in lower case; empty if it is none or too long.
-pub(crate) fn folded<'b>(cursor: &Cursor<'_>, buffer: &'b mut [u8; COMMAND_LENGTH]) -> &'b [u8] {
-    let text = cursor.current().text;
-    let Some(space) = buffer.get_mut(..text.len()) else { return b"" };
-    if cursor.current().kind != Kind::Word {
-        return b"";
-    }
-    space.copy_from_slice(text);
-    space.make_ascii_lowercase();
-    space
 }
 
 /// The statement as found, if it could be read to its end.

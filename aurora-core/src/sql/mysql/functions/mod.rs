@@ -5,6 +5,7 @@ mod reads;
 
 use super::token::{Kind, Token};
 use crate::sql::index;
+use crate::sql::names::Names;
 use crate::sql::part::Part;
 use crate::sql::rules::Rules;
 
@@ -60,13 +61,13 @@ impl Class {
 /// Looks up `qualifier.name`. The application's own lists come first; a function with effects is
 /// recognised in any schema; one that only reads is believed only if it is the server's own.
 pub(super) fn look_up(qualifier: Option<&Token<'_>>, name: &Token<'_>, rules: &Rules) -> Known {
-    let mut buffer = Folded::new();
-    let schema = qualifier.map_or(0, |token| buffer.push(token));
+    let mut buffer = Names::new(NAME_LENGTH);
+    let schema = qualifier.map_or(0, |token| push(&mut buffer, token));
     if schema > 0 {
         buffer.push_byte(b'.');
     }
-    let start = buffer.length;
-    buffer.push(name);
+    let start = buffer.len();
+    push(&mut buffer, name);
     let (full, own) = (buffer.all(), &buffer.all()[start..]);
     match rules.listed(full, own) {
         Some(true) => return Known::Has(Part::write("it calls a function listed as writing")),
@@ -80,43 +81,9 @@ pub(super) fn look_up(qualifier: Option<&Token<'_>>, name: &Token<'_>, rules: &R
     if qualifier.is_none() && reads::contains(own, hash) { Known::Reads } else { Known::Unknown }
 }
 
-/// One or two names in lower case, without allocation: names of functions have no case.
-struct Folded {
-    bytes: [u8; 2 * NAME_LENGTH + 1],
-    length: usize,
-}
-
-impl Folded {
-    fn new() -> Self {
-        Self { bytes: [0; 2 * NAME_LENGTH + 1], length: 0 }
-    }
-
-    fn all(&self) -> &[u8] {
-        &self.bytes[..self.length]
-    }
-
-    fn push_byte(&mut self, byte: u8) {
-        if let Some(free) = self.bytes.get_mut(self.length) {
-            *free = byte;
-            self.length += 1;
-        }
-    }
-
-    /// Appends a name without its quotes, at most [`NAME_LENGTH`] bytes. Says how many.
-    fn push(&mut self, token: &Token<'_>) -> usize {
-        let start = self.length;
-        let quote = (token.kind == Kind::Quoted).then(|| token.text[0]);
-        let text = if quote.is_some() { &token.text[1..token.text.len() - 1] } else { token.text };
-        let mut bytes = text.iter().copied().peekable();
-        while let Some(byte) = bytes.next() {
-            if self.length - start == NAME_LENGTH {
-                break;
-            }
-            if Some(byte) == quote {
-                bytes.next_if_eq(&byte);
-            }
-            self.push_byte(byte.to_ascii_lowercase());
-        }
-        self.length - start
-    }
+/// Appends a name, quoted or not: names of functions have no case. Says how many bytes it took.
+fn push(names: &mut Names, token: &Token<'_>) -> usize {
+    let quote = (token.kind == Kind::Quoted).then(|| token.text[0]);
+    let text = if quote.is_some() { &token.text[1..token.text.len() - 1] } else { token.text };
+    names.push(text, quote, true).0
 }

@@ -6,6 +6,7 @@ mod reads;
 use super::literal::Runs;
 use super::token::{Kind, Token};
 use crate::sql::index;
+use crate::sql::names::Names;
 use crate::sql::part::Part;
 use crate::sql::rules::Rules;
 
@@ -79,13 +80,13 @@ pub(crate) fn look_up(qualifier: Option<&Token<'_>>, name: &Token<'_>, rules: &R
     if qualifier.is_none() && is_reserved(name) {
         return Known::Reads;
     }
-    let mut buffer = Folded::new();
-    let schema = qualifier.map_or(0, |token| buffer.push(token));
+    let mut buffer = Names::new(NAME_LENGTH);
+    let schema = qualifier.map_or(0, |token| push(&mut buffer, token));
     if schema > 0 {
         buffer.push_byte(b'.');
     }
-    let start = buffer.length;
-    buffer.push(name);
+    let start = buffer.len();
+    push(&mut buffer, name);
     let (full, own) = (buffer.all(), &buffer.all()[start..]);
     match rules.listed(full, own) {
         Some(true) => return Known::Has(Part::write("it calls a function listed as writing")),
@@ -108,8 +109,8 @@ pub(crate) fn is_listed_as_writing(name: &Token<'_>, rules: &Rules) -> bool {
     if !rules.lists_writes() {
         return false;
     }
-    let mut buffer = Folded::new();
-    buffer.push(name);
+    let mut buffer = Names::new(NAME_LENGTH);
+    push(&mut buffer, name);
     rules.listed(buffer.all(), buffer.all()) == Some(true)
 }
 
@@ -126,54 +127,17 @@ fn is_reserved(name: &Token<'_>) -> bool {
     name.is_any(reserved)
 }
 
-/// One or two names as the server would store them, without allocation.
-struct Folded {
-    bytes: [u8; 2 * NAME_LENGTH + 1],
-    length: usize,
-}
-
-impl Folded {
-    fn new() -> Self {
-        Self { bytes: [0; 2 * NAME_LENGTH + 1], length: 0 }
+/// Appends a name: a word in lower case, a quoted one without its quotes. Says how many bytes it took.
+fn push(names: &mut Names, token: &Token<'_>) -> usize {
+    let start = names.len();
+    let quoted = token.kind == Kind::Quoted;
+    let text = if quoted { &token.text[1..token.text.len() - 1] } else { token.text };
+    let (taken, whole) = names.push(text, quoted.then_some(b'"'), !quoted);
+    if whole {
+        return taken;
     }
-
-    fn all(&self) -> &[u8] {
-        &self.bytes[..self.length]
-    }
-
-    fn push_byte(&mut self, byte: u8) {
-        if let Some(free) = self.bytes.get_mut(self.length) {
-            *free = byte;
-            self.length += 1;
-        }
-    }
-
-    /// Appends a name: a word in lower case, a quoted name without its quotes; at most
-    /// [`NAME_LENGTH`] bytes. Says how many.
-    fn push(&mut self, token: &Token<'_>) -> usize {
-        let start = self.length;
-        let quoted = token.kind == Kind::Quoted;
-        let text = if quoted { &token.text[1..token.text.len() - 1] } else { token.text };
-        let mut bytes = text.iter().copied().peekable();
-        while let Some(byte) = bytes.next() {
-            if self.length - start == NAME_LENGTH {
-                self.cut_to_character(start);
-                break;
-            }
-            if quoted && byte == b'"' {
-                bytes.next_if_eq(&b'"');
-            }
-            self.push_byte(if quoted { byte } else { byte.to_ascii_lowercase() });
-        }
-        self.length - start
-    }
-
-    /// The server cuts between characters: drops the bytes of a last, incomplete one.
-    fn cut_to_character(&mut self, start: usize) {
-        if let Err(error) = std::str::from_utf8(&self.bytes[start..self.length]) {
-            self.length = start + error.valid_up_to();
-        }
-    }
+    names.cut_to_character(start);
+    names.len() - start
 }
 
 #[cfg(test)]
