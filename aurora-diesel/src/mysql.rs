@@ -81,7 +81,7 @@ impl sealed::Open for MysqlConnection {
     }
 
     fn begin(session: &mut AuroraConnection<Self>, options: &RunOptions) -> QueryResult<()> {
-        transaction::begin(session, options.isolation_sql(), options.access_sql())
+        transaction::begin(session, options)
     }
 
     /// MySQL numbers no transaction for its client.

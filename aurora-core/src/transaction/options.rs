@@ -136,18 +136,6 @@ impl RunOptions {
         isolation.into_iter().chain([begin]).collect()
     }
 
-    /// The isolation level that was asked for, as it stands in SQL (`SERIALIZABLE`).
-    #[must_use]
-    pub fn isolation_sql(&self) -> Option<&'static str> {
-        self.isolation.strip_prefix(" ISOLATION LEVEL ")
-    }
-
-    /// The access mode that was asked for, as it stands in SQL (`READ ONLY`).
-    #[must_use]
-    pub fn access_sql(&self) -> Option<&'static str> {
-        self.access.strip_prefix(' ')
-    }
-
     /// Whether the transaction was declared to be read-only.
     #[must_use]
     pub fn is_read_only(&self) -> bool {

@@ -1,28 +1,24 @@
 //! Transactions with an isolation level and an access mode.
 
+use aurora_core::Family;
+use aurora_core::transaction::RunOptions;
 use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
 use diesel::mysql::MysqlConnection;
 use diesel::result::{Error, QueryResult};
 
 use crate::connection::AuroraConnection;
 
-/// Begins a transaction with an isolation level (`SERIALIZABLE`) and an access mode (`READ ONLY`).
+/// Begins a transaction as `options` say.
 ///
 /// The level is set for the next transaction by a statement of its own, which leaves nothing behind
 /// when one text begins that transaction at once: so the whole is no more than a BEGIN.
 pub(super) fn begin(
     session: &mut AuroraConnection<MysqlConnection>,
-    isolation: Option<&str>,
-    access: Option<&str>,
+    options: &RunOptions,
 ) -> QueryResult<()> {
-    let access = access.map(|access| format!(" {access}")).unwrap_or_default();
-    let begin = format!("START TRANSACTION{access}");
-    let text = match isolation {
-        Some(level) => format!("SET TRANSACTION ISOLATION LEVEL {level}; {begin}"),
-        None => begin.clone(),
-    };
-    session.announced = Some(session.cluster().classify(&begin));
-    let begun = AnsiTransactionManager::begin_transaction_sql(session, &text);
+    let statements = options.begin_statements(Family::MySql);
+    session.announced = statements.last().map(|begin| session.cluster().classify(begin));
+    let begun = AnsiTransactionManager::begin_transaction_sql(session, &statements.join("; "));
     session.announced = None;
     begun
 }
@@ -32,8 +28,7 @@ pub(super) fn begin(
 #[must_use = "a transaction builder does nothing until `run`"]
 pub struct TransactionBuilder<'a> {
     session: &'a mut AuroraConnection<MysqlConnection>,
-    isolation: Option<&'static str>,
-    access: Option<&'static str>,
+    options: RunOptions,
 }
 
 impl AuroraConnection<MysqlConnection> {
@@ -54,34 +49,34 @@ impl AuroraConnection<MysqlConnection> {
     /// # }
     /// ```
     pub fn build_transaction(&mut self) -> TransactionBuilder<'_> {
-        TransactionBuilder { session: self, isolation: None, access: None }
+        TransactionBuilder { session: self, options: RunOptions::new() }
     }
 }
 
 impl TransactionBuilder<'_> {
     /// `READ ONLY`.
     pub fn read_only(self) -> Self {
-        Self { access: Some("READ ONLY"), ..self }
+        Self { options: self.options.read_only(), ..self }
     }
 
     /// `READ WRITE`.
     pub fn read_write(self) -> Self {
-        Self { access: Some("READ WRITE"), ..self }
+        Self { options: self.options.read_write(), ..self }
     }
 
     /// `READ COMMITTED`.
     pub fn read_committed(self) -> Self {
-        Self { isolation: Some("READ COMMITTED"), ..self }
+        Self { options: self.options.read_committed(), ..self }
     }
 
     /// `REPEATABLE READ`.
     pub fn repeatable_read(self) -> Self {
-        Self { isolation: Some("REPEATABLE READ"), ..self }
+        Self { options: self.options.repeatable_read(), ..self }
     }
 
     /// `SERIALIZABLE`: runs on the writer.
     pub fn serializable(self) -> Self {
-        Self { isolation: Some("SERIALIZABLE"), ..self }
+        Self { options: self.options.serializable(), ..self }
     }
 
     /// Runs `work` in the transaction: committed when it returns `Ok`, else rolled back.
@@ -97,8 +92,8 @@ impl TransactionBuilder<'_> {
     where
         E: From<Error>,
     {
-        let Self { session, isolation, access } = self;
-        begin(session, isolation, access)?;
+        let Self { session, options } = self;
+        begin(session, &options)?;
         match work(session) {
             Ok(value) => {
                 AnsiTransactionManager::commit_transaction(session)?;
