@@ -1,4 +1,3 @@
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::{Candidates, Policy};
@@ -18,27 +17,44 @@ const STRIPES: usize = 16;
 #[derive(Debug, Default)]
 pub struct RoundRobin {
     stripes: [OwnLine<AtomicUsize>; STRIPES],
-    /// The number of the thread that asked first: counted from there, what one thread alone is told
-    /// does not depend on what else the process did before.
-    first: OnceLock<usize>,
+    /// Whose stripes they are, in the order in which threads asked first; zero is nobody. What one
+    /// thread alone is told does not depend on what else the process does.
+    ///
+    /// Each is written once. A thread that ends keeps its stripe, for the next one that is put in
+    /// its place in memory.
+    owners: [AtomicUsize; STRIPES],
 }
 
 impl RoundRobin {
     fn next(&self) -> usize {
-        let thread = thread_number();
-        let stripe = thread.wrapping_sub(*self.first.get_or_init(|| thread)) % STRIPES;
+        let stripe = self.stripe_of(this_thread());
         self.stripes[stripe].fetch_add(1, Relaxed).wrapping_add(stripe)
+    }
+
+    fn stripe_of(&self, thread: usize) -> usize {
+        let is_owner = |owner: &AtomicUsize| match owner.load(Relaxed) {
+            0 => owner.compare_exchange(0, thread, Relaxed, Relaxed).is_ok(),
+            known => known == thread,
+        };
+        self.owners.iter().position(is_owner).unwrap_or_else(|| scattered(thread))
     }
 }
 
-/// Threads are numbered as they ask for the first time. (`ThreadId` has a number too, which stable
-/// Rust does not tell, and handing it out counts a reference.)
-fn thread_number() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
+/// A number that no other thread has while this one lives: where in memory something is of which
+/// each thread has one. (`ThreadId` has a number too, which stable Rust does not tell, and handing
+/// it out counts a reference.)
+fn this_thread() -> usize {
     thread_local! {
-        static NUMBER: usize = NEXT.fetch_add(1, Relaxed);
+        static HERE: u8 = const { 0 };
     }
-    NUMBER.with(|number| *number)
+    HERE.with(|here| std::ptr::from_ref(here).addr())
+}
+
+/// A stripe for a thread that found all of them taken. The addresses of threads lie evenly apart,
+/// which multiplying by the golden ratio spreads over all stripes (Knuth, volume 3, 6.4).
+fn scattered(thread: usize) -> usize {
+    const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+    ((thread as u64).wrapping_mul(GOLDEN) >> 32) as usize % STRIPES
 }
 
 impl Policy for RoundRobin {
@@ -69,6 +85,7 @@ fn before(candidates: Candidates<'_>, instance: &Instance) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Barrier;
     use std::time::Instant;
 
     use crate::topology::{Role, Topology, tests::instance};
@@ -92,23 +109,54 @@ mod tests {
         assert_eq!(picked, ["a", "b", "a", "b", "a", "b"]);
     }
 
+    /// What so many threads are told that live at the same time.
+    fn told_at_once<T: Send>(threads: usize, ask: impl Fn() -> T + Sync) -> Vec<T> {
+        let all_have_asked = Barrier::new(threads);
+        let ask = || {
+            let told = ask();
+            all_have_asked.wait();
+            told
+        };
+        std::thread::scope(|scope| {
+            let asking: Vec<_> = (0..threads).map(|_| scope.spawn(ask)).collect();
+            asking.into_iter().map(|thread| thread.join().unwrap()).collect()
+        })
+    }
+
     #[test]
     fn threads_that_ask_at_once_begin_at_different_candidates() {
         let policy = RoundRobin::default();
         let readers = ["a", "b", "c"].map(|name| instance(name, Role::Reader, None));
         let topology = Topology::new(readers.to_vec());
-        let pick = || {
+        let picked = told_at_once(12, || {
             let picked = policy.pick(Candidates::new(topology.readers()).unwrap());
             picked.id().as_str().to_owned()
-        };
-        let mut counts = std::collections::BTreeMap::new();
-        for _ in 0..60 {
-            let picked = std::thread::scope(|scope| scope.spawn(pick).join().unwrap());
-            *counts.entry(picked).or_insert(0_u32) += 1;
+        });
+        let times = |name: &str| picked.iter().filter(|picked| *picked == name).count();
+        assert_eq!(["a", "b", "c"].map(times), [4, 4, 4], "{picked:?}");
+    }
+
+    #[test]
+    fn as_many_threads_as_there_are_stripes_have_one_each_and_more_share() {
+        let policy = RoundRobin::default();
+        let ask = || policy.stripe_of(this_thread());
+        assert_eq!([ask(), ask()], [0, 0], "the first one that asks");
+        let mut stripes = told_at_once(STRIPES - 1, ask);
+        stripes.sort_unstable();
+        assert_eq!(stripes, (1..STRIPES).collect::<Vec<_>>());
+        let more = told_at_once(2 * STRIPES, ask);
+        assert!(more.iter().all(|stripe| *stripe < STRIPES), "{more:?}");
+        assert_eq!(ask(), 0);
+    }
+
+    #[test]
+    fn threads_that_share_are_scattered() {
+        // A page, a small stack, and those of the operating systems, each with its guard page.
+        for apart in [4096, (64 << 10) + 4096, (2 << 20) + 4096, (8 << 20) + 4096] {
+            let stripes = (0..STRIPES).map(|n| scattered(0x7f12_5680 + n * apart));
+            let stripes: std::collections::BTreeSet<_> = stripes.collect();
+            assert!(stripes.len() >= STRIPES / 2, "{apart}: {stripes:?}");
         }
-        // The threads of other tests come in between, and have numbers too.
-        assert_eq!(counts.len(), 3, "{counts:?}");
-        assert!(counts.values().all(|count| (8..=40).contains(count)), "{counts:?}");
     }
 
     #[test]
