@@ -30,6 +30,23 @@ impl PacketLoss {
         iptables(&["-S", "INPUT"]).err().map(|reason| format!("no packet filter: {reason}"))
     }
 
+    /// Between the clients of a server and its address, in this direction.
+    pub(crate) fn towards(server: (Ipv4Addr, u16), direction: Direction) -> Result<Self, KitError> {
+        let (address, port) = server;
+        let rules = [to_server(address, port, None), to_client(address, port, None)];
+        let wanted = [Direction::ToServer, Direction::ToClient]
+            .map(|way| direction == Direction::Both || direction == way);
+        Self::begin(rules.into_iter().zip(wanted).filter_map(|(r, wanted)| wanted.then_some(r)))
+    }
+
+    /// Of single connections to a server, both ways, by the port of the client.
+    pub(crate) fn of_flows(server: (Ipv4Addr, u16), clients: &[u16]) -> Result<Self, KitError> {
+        let (address, port) = server;
+        Self::begin(clients.iter().flat_map(|client| {
+            [to_server(address, port, Some(*client)), to_client(address, port, Some(*client))]
+        }))
+    }
+
     fn begin(rules: impl IntoIterator<Item = Vec<String>>) -> Result<Self, KitError> {
         // What was added is removed when a later one fails.
         let mut loss = Self { rules: Vec::new() };
@@ -67,14 +84,8 @@ impl PgCluster {
     /// When this machine has no packet filter (see [`PacketLoss::why_not`]), and when there is no
     /// such instance.
     pub fn lose_packets(&self, index: usize, direction: Direction) -> Result<PacketLoss, KitError> {
-        let (address, port) =
-            self.look(index, |slot| (slot.instance.public, slot.instance.port))?;
-        let rules = [to_server(address, port, None), to_client(address, port, None)];
-        let wanted = [Direction::ToServer, Direction::ToClient]
-            .map(|way| direction == Direction::Both || direction == way);
-        PacketLoss::begin(
-            rules.into_iter().zip(wanted).filter_map(|(r, wanted)| wanted.then_some(r)),
-        )
+        let server = self.look(index, |slot| (slot.instance.public, slot.instance.port))?;
+        PacketLoss::towards(server, direction)
     }
 
     /// Drops the packets of single connections to one instance, both ways, by the port of the
@@ -83,11 +94,8 @@ impl PgCluster {
     /// # Errors
     /// As [`Self::lose_packets`].
     pub fn lose_flows(&self, index: usize, clients: &[u16]) -> Result<PacketLoss, KitError> {
-        let (address, port) =
-            self.look(index, |slot| (slot.instance.public, slot.instance.port))?;
-        PacketLoss::begin(clients.iter().flat_map(|client| {
-            [to_server(address, port, Some(*client)), to_client(address, port, Some(*client))]
-        }))
+        let server = self.look(index, |slot| (slot.instance.public, slot.instance.port))?;
+        PacketLoss::of_flows(server, clients)
     }
 }
 

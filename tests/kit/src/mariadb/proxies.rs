@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use super::MariaDbCluster;
 use super::front::{Front, Row};
-use crate::KitError;
-use crate::chaos::{ChaosProxy, Reactor};
+use crate::chaos::{ChaosProxy, Direction, Reactor};
 use crate::state::{Presence, Role};
+use crate::{KitError, PacketLoss};
 
 /// The index whose address the first endpoint has: `.201`.
 const FIRST_ENDPOINT: usize = 200;
@@ -58,6 +58,27 @@ impl MariaDbCluster {
             ChaosProxy::start_mysql(reactor, listen, (instance.public, instance.port).into())
         };
         start().map_err(KitError::io(format!("start the endpoint at {listen}")))
+    }
+
+    /// Drops every packet between the clients and one instance, in this direction, as
+    /// [`PgCluster::lose_packets`](crate::PgCluster::lose_packets) does.
+    ///
+    /// # Errors
+    /// When this machine has no packet filter (see [`PacketLoss::why_not`]), and when there is no
+    /// such instance.
+    pub fn lose_packets(&self, index: usize, direction: Direction) -> Result<PacketLoss, KitError> {
+        let server = self.look(index, |slot| (slot.instance.public, slot.instance.port))?;
+        PacketLoss::towards(server, direction)
+    }
+
+    /// Drops the packets of single connections to one instance, both ways, by the port of the
+    /// client.
+    ///
+    /// # Errors
+    /// As [`Self::lose_packets`].
+    pub fn lose_flows(&self, index: usize, clients: &[u16]) -> Result<PacketLoss, KitError> {
+        let server = self.look(index, |slot| (slot.instance.public, slot.instance.port))?;
+        PacketLoss::of_flows(server, clients)
     }
 
     /// Lets an instance say in Aurora's words that it lags so far behind the writer; `None`, which
