@@ -137,7 +137,12 @@ impl<C: Physical> AuroraConnection<C> {
         };
         let (complaint, kind, message) = judge::<C>(failure, instance)?;
         // The statement ran out of time, which is no fault of the instance.
-        if !(is_cut && deadline.has_passed() && kind == ErrorKind::ConnectionLost) {
+        if is_cut && deadline.has_passed() && kind == ErrorKind::ConnectionLost {
+            // What others were told says more than that it had no time left.
+            if let Some(error) = cluster.had_no_slot(instance) {
+                return Err(errors::from_core(&error));
+            }
+        } else {
             permit.failed(kind);
             if let Some(complaint) = complaint {
                 cluster.complain(instance.id(), instance.epoch(), complaint, message.trim());

@@ -186,7 +186,8 @@ impl Pools {
             // The statement ran out of time, which is no fault of the instance.
             Err(_) if is_cut => {
                 let text = "no connection before the deadline";
-                return Err(Error::new(ErrorKind::Deadline, text).on(instance.id()));
+                let plain = || Error::new(ErrorKind::Deadline, text).on(instance.id());
+                return Err(self.cluster.had_no_slot(instance).unwrap_or_else(plain));
             }
             Err(_) => NotConnected::Unreachable("no connection in time".to_owned()),
         };

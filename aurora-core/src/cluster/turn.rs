@@ -145,6 +145,14 @@ impl Cluster {
         others.filter(|other| !Gate::rests(other, now)).min_by_key(|i| i.stats().connections())
     }
 
+    /// The error for a statement whose own connect to `instance` was cut off by its deadline, if the
+    /// server had no slot left for the last one that it answered.
+    #[must_use]
+    pub fn had_no_slot(&self, instance: &Instance) -> Option<Error> {
+        let last = instance.stats().gate().last_failure();
+        (last == Some(ErrorKind::TooManyConnections)).then(|| self.no_turn(instance))
+    }
+
     fn connect_rate(&self) -> Option<NonZeroU32> {
         self.config().connect_rate().and_then(NonZeroU32::new)
     }

@@ -156,7 +156,12 @@ impl<C: Physical> AuroraConnection<C> {
             _ => return Err(errors::from_core(&error)),
         };
         // The statement ran out of time, which is no fault of the instance.
-        if !(is_cut && deadline.has_passed() && error.kind() == ErrorKind::Deadline) {
+        if is_cut && deadline.has_passed() && error.kind() == ErrorKind::Deadline {
+            // What others were told says more than that it had no time left.
+            if let Some(error) = cluster.had_no_slot(instance) {
+                return Err(errors::from_core(&error));
+            }
+        } else {
             permit.failed(error.kind());
             if let Some(complaint) = complaint {
                 cluster.complain(instance.id(), instance.epoch(), complaint, error.message());
