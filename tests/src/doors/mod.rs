@@ -2,6 +2,7 @@
 
 mod asynchronous;
 pub mod bb8;
+mod blocking;
 pub mod deadpool;
 pub mod diesel_r2d2;
 pub mod mobc;
