@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::LIMIT;
-use crate::servers::Servers;
+use crate::servers::{Servers, Setup};
 use crate::stand::{Stand, caught_up, connect};
 use aurora_core::Cluster;
 use futures_util::future::BoxFuture;
@@ -48,12 +48,6 @@ impl<K: Servers> Drop for Scene<K> {
 }
 
 impl Scene<PgCluster> {
-    /// So many servers with asynchronous replication, and the items `a`, `b` and `c`.
-    pub async fn new(open: Open, instances: usize) -> Self {
-        let servers = PgCluster::builder().instances(instances).synchronous(false);
-        Self::with(open, servers, "").await
-    }
-
     /// So many servers that lose nothing they acknowledged.
     pub async fn safe(open: Open, instances: usize, options: &str) -> Self {
         Self::with(open, PgCluster::builder().instances(instances), options).await
@@ -73,19 +67,19 @@ impl Scene<PgCluster> {
         let kit = block_in_place(|| servers.start().unwrap());
         Self::of(open, kit, connect).await
     }
-
-    /// The ports that a superuser asks of an instance past the library.
-    pub fn ports(&self, index: usize, sql: &str) -> Vec<u16> {
-        let rows = self.kit(|kit| kit.superuser(index).unwrap().query(sql, &[]).unwrap());
-        rows.iter().map(|row| row.get::<_, i32>(0).try_into().unwrap()).collect()
-    }
 }
 
 impl<K: Servers> Scene<K> {
     /// So many servers, whose acknowledged writes survive one of them if `synchronous`, connected to
     /// with these options of the URL; the items `a`, `b` and `c`.
     pub async fn started(open: Open, instances: usize, synchronous: bool, options: &str) -> Self {
-        let kit = block_in_place(|| K::started(instances, synchronous));
+        let setup = Setup::of(instances).synchronous(synchronous);
+        Self::set_up(open, &setup, options).await
+    }
+
+    /// Servers as described, connected to with these options of the URL; the items `a`, `b` and `c`.
+    pub async fn set_up(open: Open, setup: &Setup, options: &str) -> Self {
+        let kit = block_in_place(|| K::started(setup));
         Self::of(open, kit, |kit| connect(kit, options)).await
     }
 
@@ -115,14 +109,6 @@ impl<K: Servers> Scene<K> {
     /// Runs SQL on the writer past the library, and waits until every reader shows it.
     pub fn prepare(&self, sql: &str) {
         block_in_place(|| self.seed(sql));
-    }
-
-    /// Runs SQL on the writer as a superuser, and waits until every reader shows it.
-    pub fn prepare_as_superuser(&self, sql: &str) {
-        self.kit(|kit| {
-            kit.run_as_superuser(kit.writer(), sql);
-            caught_up(kit);
-        });
     }
 
     /// One number that a superuser asks of an instance past the library.
@@ -182,20 +168,21 @@ impl<K: Servers> Scene<K> {
         }
         self.kit(|kit| kit.run_as_superuser(kit.writer(), K::TEXTS.lock_items));
     }
-}
 
-impl Scene<PgCluster> {
     /// The servers know no connection that the library does not count, and one of its monitor's
     /// each. What it counts and they do not are idle connections that were ended unseen: one for
     /// each session of the pool at the most.
     pub async fn assert_no_leak(&self) {
-        let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'aurora'";
-        let monitors =
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'aurora monitor'";
         let instances = [vec![self.kit.writer()], self.kit.readers()].concat();
         let is_as_counted = async || {
-            let open: i64 = instances.iter().map(|index| self.ask(*index, sessions)).sum();
-            let one_each = instances.iter().all(|index| self.ask(*index, monitors) <= 1);
+            let (mut open, mut one_each) = (0, true);
+            for index in &instances {
+                let (sessions, monitors) =
+                    self.kit(|kit| (kit.sessions(*index).len(), kit.monitors(*index)));
+                // Where nothing tells it apart, the monitor's is among them.
+                open += sessions as i64 - i64::from(monitors.is_none());
+                one_each &= monitors.is_none_or(|monitors| monitors <= 1);
+            }
             let counted = i64::try_from(self.connections()).unwrap();
             (0..=SESSIONS as i64).contains(&(counted - open)) && one_each
         };
@@ -209,19 +196,13 @@ impl Scene<PgCluster> {
 
     /// The connections of the library's that the servers know.
     fn servers_tell(&self) -> Vec<String> {
-        const WHO: &str = "SELECT concat_ws(' ', application_name, pid, backend_start, state, \
-                           state_change, wait_event, query) FROM pg_stat_activity \
-                           WHERE application_name LIKE 'aurora%'";
         let tell = |index| {
-            let rows = self.kit(|kit| kit.superuser(index).unwrap().query(WHO, &[]).unwrap());
-            let line = move |row: &postgres::Row| format!("{index}: {}", row.get::<_, String>(0));
-            rows.iter().map(line).collect::<Vec<_>>()
+            let lines = self.kit(|kit| kit.texts(index, K::TEXTS.who));
+            lines.into_iter().map(move |line| format!("{index}: {line}"))
         };
         [vec![self.kit.writer()], self.kit.readers()].concat().into_iter().flat_map(tell).collect()
     }
-}
 
-impl<K: Servers> Scene<K> {
     /// The pool hands out sessions that work, at least as many as it has.
     pub async fn assert_usable(&self) {
         let before = self.stored("usable");

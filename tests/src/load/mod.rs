@@ -12,11 +12,7 @@ pub use self::log::{Kind, Log, Operation};
 pub use self::score::{Moments, Row, Score, score};
 use crate::door::{Access, Answer, Door, Failure, Kind as Error};
 use crate::scene::{Scene, eventually, inside};
-
-/// What the workers write: without a unique index, so that a write that is applied twice shows,
-/// and with the session that wrote it, so that a transaction of two sessions shows.
-pub const DEEDS: &str = "CREATE TABLE deeds (id bigint NOT NULL, \
-     session text NOT NULL DEFAULT host(inet_server_addr()) || ' ' || pg_backend_pid())";
+use crate::servers::Servers;
 
 /// Which workers there are, unless said otherwise.
 const WORKERS: [Kind; 6] =
@@ -45,13 +41,13 @@ impl Drop for Load {
 
 impl Load {
     /// Two workers of each kind, which take their sessions out of the scene's own pool.
-    pub async fn start(scene: &Scene) -> Self {
+    pub async fn start<K: Servers>(scene: &Scene<K>) -> Self {
         Self::through(scene, &[Arc::clone(&scene.pool)]).await
     }
 
     /// Two workers of each kind for each of these pools.
-    pub async fn through(scene: &Scene, doors: &[Arc<dyn Door>]) -> Self {
-        scene.prepare(DEEDS);
+    pub async fn through<K: Servers>(scene: &Scene<K>, doors: &[Arc<dyn Door>]) -> Self {
+        scene.prepare(K::TEXTS.deeds);
         let mut load = Self { log: Arc::default(), workers: JoinSet::new() };
         for door in doors {
             for kind in WORKERS {

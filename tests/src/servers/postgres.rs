@@ -1,86 +1,47 @@
 //! PostgreSQL.
 
 use std::any::Any;
+use std::process::Command;
+use std::sync::Arc;
 
-use test_kit::{KitError, PgCluster};
+use test_kit::chaos::{Aim, ChaosProxy, Direction};
+use test_kit::{KitError, PacketLoss, PgCluster};
 
-use super::{Servers, Texts};
+use super::{Servers, Setup, Texts, verbs};
 use crate::{ITEMS, eventually};
 
 impl Servers for PgCluster {
     const TEXTS: Texts = TEXTS;
+    const DEMOTED_SESSIONS_STAY: bool = false;
 
-    fn started(instances: usize, synchronous: bool) -> Self {
-        Self::builder().instances(instances).synchronous(synchronous).start().unwrap()
+    fn started(setup: &Setup) -> Self {
+        let servers = Self::builder().instances(setup.instances).synchronous(setup.synchronous);
+        let servers = if setup.proxies { servers.behind_proxies() } else { servers };
+        // Transactions that belong to no session.
+        let servers = servers.setting("max_prepared_transactions", "10");
+        let settings = setup.settings.iter();
+        let servers = settings.fold(servers, |servers, (name, value)| servers.setting(name, value));
+        servers.start().unwrap()
     }
 
-    fn url(&self) -> String {
-        self.url()
-    }
+    verbs! {}
 
-    fn name(&self, index: usize) -> String {
-        self.name(index)
-    }
-
-    fn ip(&self, index: usize) -> String {
-        self.address(index).0.to_string()
-    }
-
-    fn count(&self) -> usize {
-        self.len()
-    }
-
-    fn writer(&self) -> usize {
-        self.writer()
-    }
-
-    fn readers(&self) -> Vec<usize> {
-        self.readers()
-    }
-
-    fn kill(&self, index: usize) -> Result<(), KitError> {
-        self.kill(index)
-    }
-
-    fn start(&self, index: usize) -> Result<(), KitError> {
-        self.start(index)
-    }
-
-    fn promote(&self, index: usize) -> Result<(), KitError> {
-        self.promote(index)
-    }
-
-    fn kill_and_promote(&self, index: usize) -> Result<(), KitError> {
-        self.kill_and_promote(index)
-    }
-
-    fn switchover(&self, to: usize) -> Result<(), KitError> {
-        self.switchover(to)
-    }
-
-    fn rejoin(&self, index: usize) -> Result<(), KitError> {
-        self.rejoin(index)
-    }
-
-    fn add_reader(&self) -> Result<usize, KitError> {
-        self.add_reader()
-    }
-
-    fn remove_reader(&self, index: usize) -> Result<(), KitError> {
-        self.remove_reader(index)
-    }
-
-    fn pause_replay(&self, index: usize) -> Result<(), KitError> {
-        self.pause_replay(index)
-    }
-
-    fn resume_replay(&self, index: usize) -> Result<(), KitError> {
-        self.resume_replay(index)
+    /// By one process that serves a session, whereupon the server ends all others and starts again.
+    fn crash_and_restart(&self, index: usize) -> Result<(), KitError> {
+        let Some(process) = self.sessions(index).into_iter().max() else { return Ok(()) };
+        let status = Command::new("kill").args(["-s", "KILL", &process.to_string()]).status();
+        assert!(status.is_ok_and(|status| status.success()), "kill {process}");
+        Ok(())
     }
 
     /// What it has received and not replayed, it has told nobody of.
     fn fall_behind(&self, index: usize) -> Result<(), KitError> {
         self.pause_replay(index)
+    }
+
+    fn set_read_only(&self, index: usize, refuse: bool) -> Result<(), KitError> {
+        let value = if refuse { "on" } else { "off" };
+        self.set_setting(index, "default_transaction_read_only", value)
     }
 
     fn catch_up(&self) {
@@ -110,9 +71,19 @@ impl Servers for PgCluster {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
+    fn texts(&self, index: usize, sql: &str) -> Vec<String> {
+        let rows = self.superuser(index).unwrap().query(sql, &[]).unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
     fn sessions(&self, index: usize) -> Vec<i64> {
         let sql = "SELECT pid::bigint FROM pg_stat_activity WHERE application_name = 'aurora'";
         self.numbers(index, sql)
+    }
+
+    fn monitors(&self, index: usize) -> Option<usize> {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'aurora monitor'";
+        usize::try_from(self.numbers(index, sql)[0]).ok()
     }
 
     fn end(&self, index: usize, session: i64) {
@@ -124,6 +95,27 @@ impl Servers for PgCluster {
         let mut gate = self.superuser(self.writer()).unwrap();
         gate.batch_execute("SELECT pg_advisory_lock(7)").unwrap();
         Box::new(gate)
+    }
+
+    /// By the limit of the role, which the readers learn from the writer.
+    fn fill(&self) -> Box<dyn Any + Send> {
+        self.run_as_superuser(self.writer(), "ALTER ROLE app CONNECTION LIMIT 1");
+        self.catch_up();
+        Box::new(())
+    }
+
+    fn make_room(&self, _: Box<dyn Any + Send>) {
+        self.run_as_superuser(self.writer(), "ALTER ROLE app CONNECTION LIMIT -1");
+        self.catch_up();
+    }
+
+    /// A client asks for TLS, and a server that has none says so.
+    fn knowing_tls(setup: Setup, _: &str, _: &str) -> Setup {
+        setup
+    }
+
+    fn aim_at_load(_: usize) -> Aim {
+        Aim::Application("aurora".to_owned())
     }
 }
 
@@ -193,4 +185,35 @@ const TEXTS: Texts = Texts {
     sleeping: "SELECT count(*) FROM pg_stat_activity \
                WHERE application_name = 'aurora' AND wait_event = 'PgSleep'",
     slept: 1,
+    wait: "SELECT 1::bigint FROM pg_sleep({})",
+    long_read: "SELECT count(*) FROM items, pg_sleep(1)",
+    late_write: "INSERT INTO items (name) SELECT 'half' FROM pg_sleep(600)",
+    left: "SELECT count(*) FROM pg_stat_activity \
+           WHERE application_name IN ('aurora', 'aurora monitor') \
+           AND wait_event IS DISTINCT FROM 'PgSleep'",
+    deeds: "CREATE TABLE deeds (id bigint NOT NULL, \
+            session text NOT NULL DEFAULT host(inet_server_addr()) || ' ' || pg_backend_pid())",
+    who: "SELECT concat_ws(' ', application_name, pid, backend_start, state, state_change, \
+          wait_event, query) FROM pg_stat_activity WHERE application_name LIKE 'aurora%'",
+    idle: "SELECT client_port::text FROM pg_stat_activity \
+           WHERE application_name = 'aurora' AND state = 'idle' \
+           AND state_change < now() - interval '1 s'",
+    keepalives: &["tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count"],
+    disk_full: "DO $$ BEGIN INSERT INTO items (name) VALUES ('full'); \
+                RAISE 'No space left on device' USING ERRCODE = 'disk_full'; END $$",
+    states: &[
+        ("a setting", "SET work_mem = '77MB'"),
+        ("a temporary table", "CREATE TEMPORARY TABLE scratch (id int)"),
+        ("an advisory lock", "SELECT pg_advisory_lock(42)"),
+        ("a subscription", "LISTEN news"),
+        ("a prepared statement", "PREPARE question AS SELECT 1"),
+        ("a cursor", "DECLARE rows CURSOR WITH HOLD FOR SELECT 1"),
+        ("a transaction", "BEGIN; INSERT INTO items (name) VALUES ('half')"),
+        ("a savepoint", "BEGIN; INSERT INTO items (name) VALUES ('half'); SAVEPOINT here"),
+    ],
+    locked: "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'",
+    two_phase: [
+        "BEGIN; INSERT INTO twice VALUES (1); PREPARE TRANSACTION 'two'",
+        "COMMIT PREPARED 'two'",
+    ],
 };

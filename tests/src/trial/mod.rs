@@ -7,7 +7,7 @@ mod watch;
 use std::ops::Deref;
 use std::time::{Duration, Instant};
 
-use test_kit::{Builder, KitError, PgCluster};
+use test_kit::KitError;
 use tokio::task::block_in_place;
 
 use self::record::Record;
@@ -15,8 +15,9 @@ pub use self::verdict::Allowed;
 use self::watch::Watch;
 use crate::door::Open;
 use crate::eventually;
-use crate::load::{Load, Moments, Score, score};
+use crate::load::{Load, Moments, Row, Score, score};
 use crate::scene::Scene;
+use crate::servers::{Servers, Setup};
 
 /// How long a statement waits for a writer in a trial, unless the fault needs another time.
 const FAILOVER_TIMEOUT: &str = "failover_timeout=10s";
@@ -34,14 +35,14 @@ pub struct Case {
 
 /// A cluster, the library and a load, to which a fault happens.
 #[derive(Debug)]
-pub struct Trial {
+pub struct Trial<K: Servers> {
     /// What the workers do.
     pub load: Load,
     watch: Watch,
     record: Record,
     struck: Option<(Instant, usize)>,
     healed: Option<Healed>,
-    scene: Scene,
+    scene: Scene<K>,
 }
 
 /// The moment from which on nothing may fail any more.
@@ -52,23 +53,41 @@ struct Healed {
     writes: Vec<u64>,
 }
 
-impl Deref for Trial {
-    type Target = Scene;
+impl<K: Servers> Deref for Trial<K> {
+    type Target = Scene<K>;
 
-    fn deref(&self) -> &Scene {
+    fn deref(&self) -> &Scene<K> {
         &self.scene
     }
 }
 
 impl Case {
     /// Three instances that lose nothing they acknowledged, under load.
-    pub async fn trial(self) -> Trial {
-        self.with(PgCluster::builder().instances(3), FAILOVER_TIMEOUT).await
+    pub async fn trial<K: Servers>(self) -> Trial<K> {
+        self.with(&Setup::of(3), FAILOVER_TIMEOUT).await
     }
 
     /// Three instances behind proxies, under load.
-    pub async fn behind_proxies(self) -> Trial {
-        self.with(PgCluster::builder().instances(3).behind_proxies(), FAILOVER_TIMEOUT).await
+    pub async fn behind_proxies<K: Servers>(self) -> Trial<K> {
+        self.with(&Setup::of(3).behind_proxies(), FAILOVER_TIMEOUT).await
+    }
+
+    /// Whether the adapter's calls block.
+    #[must_use]
+    pub fn blocks(&self) -> bool {
+        self.adapter.ends_with("r2d2")
+    }
+
+    /// Whether the adapter knows its sockets by the ports that the server tells, which proxies
+    /// change: MySQL's client libraries cannot be told anything else to know them by.
+    fn knows_by_ports(&self) -> bool {
+        self.adapter == "mysql_r2d2"
+    }
+
+    /// Whether the adapter is SeaORM's.
+    #[must_use]
+    pub fn is_seaorm(&self) -> bool {
+        self.adapter.ends_with("seaorm")
     }
 
     /// Notes that this machine cannot bring the fault about, and prints why.
@@ -85,22 +104,21 @@ impl Case {
     }
 
     /// Instances as described, connected to with these options of the URL, under load.
-    pub async fn with(self, servers: Builder, options: &str) -> Trial {
+    pub async fn with<K: Servers>(self, setup: &Setup, options: &str) -> Trial<K> {
         let record = Record::begin(self.fault, self.adapter);
-        let scene = Scene::with(self.open, servers, options).await;
+        let scene = Scene::<K>::set_up(self.open, setup, options).await;
+        if self.knows_by_ports() && setup.has_proxies() {
+            (0..scene.kit.count()).for_each(|index| scene.kit.proxy(index).keep_ports());
+        }
         let watch = Watch::start(&scene.cluster);
         let load = Load::start(&scene).await;
         Trial { load, watch, record, struck: None, healed: None, scene }
     }
 }
 
-impl Trial {
+impl<K: Servers> Trial<K> {
     /// Has the fault happen, to this instance in the first place; the clock starts here.
-    pub fn strike<R>(
-        &mut self,
-        index: usize,
-        fault: impl FnOnce(&PgCluster) -> Result<R, KitError>,
-    ) {
+    pub fn strike<R>(&mut self, index: usize, fault: impl FnOnce(&K) -> Result<R, KitError>) {
         self.struck = Some((Instant::now(), index));
         block_in_place(|| fault(&self.kit)).unwrap();
     }
@@ -188,16 +206,19 @@ impl Trial {
         self.watch.noticed(&self.id(index), fault).map(|moment| moment - fault)
     }
 
-    fn rows(&self) -> Vec<(i64, String)> {
-        let mut writer = self.kit.superuser(self.kit.writer()).unwrap();
-        let rows = writer.query("SELECT id, session FROM deeds", &[]).unwrap();
-        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+    fn rows(&self) -> Vec<Row> {
+        let sql = "SELECT concat_ws(' ', id, session) FROM deeds";
+        let row = |line: &String| {
+            let (id, session) = line.split_once(' ').unwrap();
+            (id.parse().unwrap(), session.to_owned())
+        };
+        self.kit.texts(self.kit.writer(), sql).iter().map(row).collect()
     }
 
     /// How many writes each instance was sent; none for those that are not known.
     fn writes(&self) -> Vec<u64> {
         let status = self.cluster.status();
-        let indices = 0..self.kit.len();
+        let indices = 0..self.kit.count();
         let writes = |index| {
             let id = self.id(index);
             let found = status.instances.iter().find(|instance| instance.instance == id);

@@ -1,6 +1,7 @@
 //! TLS with libpq's words, for the monitors and for Diesel's connections alike.
 
-use std::os::unix::fs::{MetadataExt as _, chown};
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -54,6 +55,13 @@ impl Certificates {
         );
         this.sign(names);
         this
+    }
+
+    /// The path of one of its files, which servers of another user may read.
+    pub(crate) fn readable(&self, name: &str) -> String {
+        let path = self.path(name);
+        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        path.to_str().unwrap().to_owned()
     }
 
     /// Signs another certificate for the same key.

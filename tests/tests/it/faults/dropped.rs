@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aurora_core::{Cluster, Health};
+use aurora_tests::LIMIT;
 use aurora_tests::door::{Answer, Door};
 use aurora_tests::scene::eventually;
+use aurora_tests::servers::{Servers, Setup};
 use aurora_tests::stand::{caught_up, connect};
 use aurora_tests::trial::Case;
-use aurora_tests::{ITEMS, LIMIT};
-use test_kit::PgCluster;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{JoinSet, block_in_place};
 
@@ -42,28 +42,29 @@ const STATES: [State; 5] = [
 
 /// Closes the cluster and drops all futures, sessions, pools and handles: everything ends at once,
 /// also calls that block, and no connection is left.
-pub(super) async fn everything(case: Case) {
+pub(super) async fn everything<K: Servers>(case: Case) {
     let mut longest = Duration::ZERO;
     // A call that blocks cannot be dropped: how it ends with its instance is B1's.
-    let is_left_out = |state| case.adapter == "diesel_r2d2" && state == State::InStatement;
+    let is_left_out = |state| case.blocks() && state == State::InStatement;
     for state in STATES.into_iter().filter(|state| !is_left_out(*state)) {
-        let took = drop_in(state, case).await;
+        let took = drop_in::<K>(state, case).await;
         println!("{state:?}: {took:?}");
         longest = longest.max(took);
     }
     case.held(longest);
 }
 
-async fn drop_in(state: State, case: Case) -> Duration {
+async fn drop_in<K: Servers>(state: State, case: Case) -> Duration {
     let (kit, cluster) = block_in_place(|| {
-        let kit = PgCluster::builder().instances(2).synchronous(false).start().unwrap();
-        kit.client(0).unwrap().batch_execute(ITEMS).unwrap();
+        let kit = K::started(&Setup::of(2).synchronous(false));
+        kit.run(0, K::TEXTS.items);
         caught_up(&kit);
         // Longer than the test may take: nothing ends by a deadline of its own.
         let cluster = connect(&kit, "failover_timeout=10m&connect_timeout=10m&detection_time=10m");
         (kit, cluster)
     });
     let door = (case.open)(cluster.clone(), TASKS).await;
+    let filled = (state == State::BackingOff).then(|| block_in_place(|| kit.fill()));
     let (mut tasks, leave) = enter(state, &kit, &cluster, &door).await;
     let began = Instant::now();
     cluster.close();
@@ -74,14 +75,17 @@ async fn drop_in(state: State, case: Case) -> Duration {
     ended.await.unwrap_or_else(|_| panic!("{state:?}: {} tasks go on", tasks.len()));
     let took = began.elapsed();
     assert!(took < PROMPT, "{state:?}: it took {took:?} to end");
-    block_in_place(|| leave_nothing(state, &kit));
+    block_in_place(|| {
+        filled.into_iter().for_each(|filled| kit.make_room(filled));
+        leave_nothing(state, &kit);
+    });
     took
 }
 
 /// Brings tasks into that state. Those that do not wait for anybody leave it with the permits.
-async fn enter(
+async fn enter<K: Servers>(
     state: State,
-    kit: &PgCluster,
+    kit: &K,
     cluster: &Cluster,
     door: &Arc<dyn Door>,
 ) -> (JoinSet<Answer<()>>, Arc<Semaphore>) {
@@ -93,17 +97,13 @@ async fn enter(
                 || cluster.topology().instances().iter().any(|i| i.health() == Health::Lost);
             eventually("it is lost", async || is_lost()).await;
         }
-        State::BackingOff => block_in_place(|| {
-            let full = "ALTER ROLE app CONNECTION LIMIT 1";
-            kit.superuser(0).unwrap().batch_execute(full).unwrap();
-        }),
-        State::InStatement | State::InTransaction => {}
+        State::InStatement | State::InTransaction | State::BackingOff => {}
     }
     let (mut tasks, leave) = (JoinSet::new(), Arc::new(Semaphore::new(0)));
     let mut entered = Vec::new();
     for _ in 0..TASKS {
         let (tell, told) = oneshot::channel();
-        tasks.spawn(work(state, Arc::clone(door), tell, Arc::clone(&leave)));
+        tasks.spawn(work::<K>(state, Arc::clone(door), tell, Arc::clone(&leave)));
         entered.push(told);
     }
     for told in entered {
@@ -113,7 +113,7 @@ async fn enter(
     (tasks, leave)
 }
 
-async fn work(
+async fn work<K: Servers>(
     state: State,
     door: Arc<dyn Door>,
     tell: oneshot::Sender<()>,
@@ -127,20 +127,17 @@ async fn work(
         return Ok(());
     }
     tell.send(()).unwrap();
-    session.execute("INSERT INTO items (name) SELECT 'half' FROM pg_sleep(600)").await
+    session.execute(K::TEXTS.late_write).await
 }
 
-async fn await_state(state: State, kit: &PgCluster, cluster: &Cluster) {
-    const RUNNING: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+async fn await_state<K: Servers>(state: State, kit: &K, cluster: &Cluster) {
     let writer = |what: fn(&aurora_core::InstanceStats) -> u64| {
         let topology = cluster.topology();
         topology.writer().map_or(0, |writer| what(writer.stats()))
     };
     let is_there = async || match state {
         State::InStatement => {
-            let ask =
-                || -> i64 { kit.superuser(0).unwrap().query_one(RUNNING, &[]).unwrap().get(0) };
-            block_in_place(ask) == TASKS as i64
+            block_in_place(|| kit.numbers(0, K::TEXTS.sleeping)) == [TASKS as i64]
         }
         State::BackingOff => writer(aurora_core::InstanceStats::failed_connects) > 0,
         State::Connecting | State::InTransaction | State::WaitingForWriter => true,
@@ -153,20 +150,15 @@ async fn await_state(state: State, kit: &PgCluster, cluster: &Cluster) {
 
 /// Servers that hang go on, and then have no connection of the library's and no row of a
 /// transaction that did not end.
-fn leave_nothing(state: State, kit: &PgCluster) {
+fn leave_nothing<K: Servers>(state: State, kit: &K) {
     match state {
         State::Connecting | State::InStatement => kit.resume(0).unwrap(),
         State::WaitingForWriter => kit.start(0).unwrap(),
         State::InTransaction | State::BackingOff => {}
     }
     for index in 0..2 {
-        let mut server = kit.superuser(index).unwrap();
-        let mut number = |sql: &str| -> i64 { server.query_one(sql, &[]).unwrap().get(0) };
-        // A sleep does not notice that its client is gone.
-        let open = "SELECT count(*) FROM pg_stat_activity \
-                    WHERE application_name IN ('aurora', 'aurora monitor') \
-                    AND wait_event IS DISTINCT FROM 'PgSleep'";
-        aurora_tests::eventually("no connection is left", || number(open) == 0);
-        assert_eq!(number("SELECT count(*) FROM items"), 0, "{state:?}");
+        let open = || kit.numbers(index, K::TEXTS.left) != [0];
+        aurora_tests::eventually("no connection is left", || !open());
+        assert_eq!(kit.numbers(index, "SELECT count(*) FROM items"), [0], "{state:?}");
     }
 }

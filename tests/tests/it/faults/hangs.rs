@@ -1,13 +1,14 @@
 //! B: the writer says nothing any more, or the way to it is broken.
 
+use aurora_tests::servers::Servers;
 use aurora_tests::trial::{Allowed, Case};
 use test_kit::PacketLoss;
 use test_kit::chaos::{Direction, Fault};
 
 /// B1: all processes of the writer are stopped, and a reader is promoted. When they go on there
 /// are two writers, of which the old one is left alone; at last it is rebuilt as a reader.
-pub(super) async fn paused(case: Case) {
-    let mut trial = case.trial().await;
+pub(super) async fn paused<K: Servers>(case: Case) {
+    let mut trial = case.trial::<K>().await;
     trial.strike(0, |kit| {
         kit.pause(0)?;
         kit.promote(1)
@@ -22,8 +23,8 @@ pub(super) async fn paused(case: Case) {
 }
 
 /// B4: nothing reaches the writer any more, nor comes back; it is fenced and a reader is promoted.
-pub(super) async fn blackhole(case: Case) {
-    let mut trial = case.behind_proxies().await;
+pub(super) async fn blackhole<K: Servers>(case: Case) {
+    let mut trial = case.behind_proxies::<K>().await;
     trial.strike(0, |kit| {
         kit.proxy(0).set(Fault::Blackhole(Direction::Both)).unwrap();
         kit.kill_and_promote(1)
@@ -37,11 +38,11 @@ pub(super) async fn blackhole(case: Case) {
 }
 
 /// B4 with the packet filter: the kernel acknowledges nothing, either.
-pub(super) async fn lost_packets(case: Case) {
+pub(super) async fn lost_packets<K: Servers>(case: Case) {
     if let Some(reason) = PacketLoss::why_not() {
         return case.skip(&reason);
     }
-    let mut trial = case.behind_proxies().await;
+    let mut trial = case.behind_proxies::<K>().await;
     let mut loss = None;
     trial.strike(0, |kit| {
         loss = Some(kit.lose_packets(0, Direction::Both)?);
@@ -56,9 +57,9 @@ pub(super) async fn lost_packets(case: Case) {
 }
 
 /// B6: the connections to the writer are reset, again and again; nobody fails over.
-pub(super) async fn reset(case: Case) {
+pub(super) async fn reset<K: Servers>(case: Case) {
     const TIMES: usize = 3;
-    let mut trial = case.behind_proxies().await;
+    let mut trial = case.behind_proxies::<K>().await;
     trial
         .strike_in_steps(0, async |trial| {
             for _ in 0..TIMES {

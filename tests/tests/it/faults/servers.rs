@@ -7,6 +7,7 @@ use aurora_core::sql::Target;
 use aurora_core::{Event, Health, Outcome};
 use aurora_tests::door::{Access, Answer, Door, Failure};
 use aurora_tests::scene::inside;
+use aurora_tests::servers::{Servers, Setup};
 use aurora_tests::trial::{Allowed, Case, Trial};
 use test_kit::PgCluster;
 use tokio::sync::oneshot;
@@ -21,7 +22,7 @@ const LONG: Duration = Duration::from_secs(4);
 /// B2: the process that accepts connections hangs, those that serve sessions do not: these go on,
 /// and nobody fails over.
 pub(super) async fn hung_postmaster(case: Case) {
-    let mut trial = case.with(PgCluster::builder().instances(3), SHORT).await;
+    let mut trial = case.with::<PgCluster>(&Setup::of(3), SHORT).await;
     let postmaster = trial.kit.pid(0).unwrap();
     trial
         .strike_in_steps(0, async |trial| {
@@ -42,7 +43,7 @@ pub(super) async fn hung_postmaster(case: Case) {
 /// B3: one process that serves a session hangs: that session waits, all others go on, and nobody
 /// fails over.
 pub(super) async fn hung_backend(case: Case) {
-    let mut trial = case.with(PgCluster::builder().instances(3), SHORT).await;
+    let mut trial = case.with::<PgCluster>(&Setup::of(3), SHORT).await;
     let (tell, told) = oneshot::channel();
     let (go, gone) = oneshot::channel();
     let session = tokio::spawn(hold_backend(Arc::clone(&trial.pool), tell, gone));
@@ -83,12 +84,12 @@ async fn hold_backend(
 
 /// B10: queries that take many times the detection time are left alone, on the writer and on a
 /// reader.
-pub(super) async fn long_queries(case: Case) {
-    let mut trial = case.with(PgCluster::builder().instances(3), SHORT).await;
+pub(super) async fn long_queries<K: Servers>(case: Case) {
+    let mut trial = case.with::<K>(&Setup::of(3), SHORT).await;
     trial
         .strike_in_steps(0, async |trial| {
             let [writer, reader] = [Target::Writer, Target::Reader]
-                .map(|target| tokio::spawn(sleep(Arc::clone(&trial.pool), target)));
+                .map(|target| tokio::spawn(wait::<K>(Arc::clone(&trial.pool), target)));
             goes_on_for_long(trial).await;
             writer.await.unwrap().unwrap();
             reader.await.unwrap().unwrap();
@@ -100,24 +101,24 @@ pub(super) async fn long_queries(case: Case) {
     trial.finish(Allowed::errors(0)).await;
 }
 
-async fn sleep(door: Arc<dyn Door>, target: Target) -> Answer<()> {
-    let sql = format!("SELECT 1::bigint FROM pg_sleep({})", LONG.as_secs());
+async fn wait<K: Servers>(door: Arc<dyn Door>, target: Target) -> Answer<()> {
+    let sql = K::TEXTS.wait.replace("{}", &LONG.as_secs().to_string());
     let work = inside(|session| Box::pin(async move { session.number(&sql).await.map(drop) }));
     door.session().await?.forced(target, work).await
 }
 
 /// B11: the writer crashes again and again, and has no room left in between. Each crash costs each
 /// worker an error at most, nobody fails over, and what a full disk refuses is told as it is.
-pub(super) async fn crash_loop(case: Case) {
+pub(super) async fn crash_loop<K: Servers>(case: Case) {
     const TIMES: usize = 5;
-    let mut trial = case.behind_proxies().await;
+    let mut trial = case.behind_proxies::<K>().await;
     let proxy = trial.kit.proxy(0);
     proxy.forget_peaks();
     trial
         .strike_in_steps(0, async |trial| {
             for _ in 0..TIMES {
                 let epoch = trial.instance(0).epoch();
-                processes::kill(backend(trial));
+                trial.kit(|kit| kit.crash_and_restart(0)).unwrap();
                 trial.await_restart(0, epoch);
                 let failure = write_without_room(trial).await.unwrap_err();
                 assert!(failure.text.contains("No space left"), "{failure}");
@@ -136,21 +137,13 @@ pub(super) async fn crash_loop(case: Case) {
     trial.finish(Allowed::errors(2 * TIMES)).await;
 }
 
-/// A process of the writer that serves the load.
-fn backend(trial: &Trial) -> i32 {
-    let sql = "SELECT max(pid)::bigint FROM pg_stat_activity WHERE application_name = 'aurora'";
-    trial.ask(0, sql).try_into().unwrap()
-}
-
-/// What a server says whose disk is full, SQLSTATE 53100.
-async fn write_without_room(trial: &Trial) -> Result<(), Failure> {
-    let full = "DO $$ BEGIN INSERT INTO items (name) VALUES ('full'); \
-                RAISE 'No space left on device' USING ERRCODE = 'disk_full'; END $$";
-    trial.pool.session().await?.execute(full).await
+/// What a server says whose disk is full.
+async fn write_without_room<K: Servers>(trial: &Trial<K>) -> Result<(), Failure> {
+    trial.pool.session().await?.execute(K::TEXTS.disk_full).await
 }
 
 /// All workers go on for much longer than it takes to detect an instance that is gone.
-async fn goes_on_for_long(trial: &Trial) {
+async fn goes_on_for_long<K: Servers>(trial: &Trial<K>) {
     let begin = tokio::time::Instant::now();
     while begin.elapsed() < LONG {
         trial.load.goes_on().await;
@@ -159,7 +152,7 @@ async fn goes_on_for_long(trial: &Trial) {
 
 /// No instance was ever taken for lost.
 #[track_caller]
-pub(super) fn assert_never_lost(trial: &Trial) {
+pub(super) fn assert_never_lost<K: Servers>(trial: &Trial<K>) {
     let lost = |event: &Event| matches!(event, Event::HealthChanged { to: Health::Lost, .. });
     let told = trial.told();
     assert!(!told.iter().any(lost), "{told:#?}");

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use aurora_core::Outcome;
 use aurora_tests::door::{Access, Kind};
 use aurora_tests::scene::{Scene, eventually, inside};
+use aurora_tests::servers::Servers;
 use aurora_tests::trial::{Allowed, Case};
-use test_kit::PgCluster;
 
 /// E3: all sessions of a pool are held while the writer crashes: who wants another one is told in
 /// time, and the failover is followed all the same.
-pub(super) async fn exhausted_pool(case: Case) {
+pub(super) async fn exhausted_pool<K: Servers>(case: Case) {
     const SIZE: usize = 2;
-    let mut trial = case.trial().await;
+    let mut trial = case.trial::<K>().await;
     let door = trial.open(SIZE).await;
     let mut held = Vec::new();
     for _ in 0..SIZE {
@@ -28,7 +28,7 @@ pub(super) async fn exhausted_pool(case: Case) {
     trial.await_roles(1, 1);
     match refused.await.unwrap() {
         // SeaORM bounds the connections of each instance: the new writer has places.
-        Ok(()) => assert_eq!(case.adapter, "seaorm", "there was a session to be had"),
+        Ok(()) => assert!(case.is_seaorm(), "there was a session to be had"),
         Err(failure) => {
             let said = (failure.kind, failure.outcome);
             assert_eq!(said, (Kind::NotSent, Outcome::NotApplied), "{failure}");
@@ -48,9 +48,9 @@ pub(super) async fn exhausted_pool(case: Case) {
 
 /// G2: work panics in the middle of a transaction, also in a savepoint: nothing of it stays, and
 /// the pool goes on.
-pub(super) async fn panic(case: Case) {
+pub(super) async fn panic<K: Servers>(case: Case) {
     const TIMES: usize = 10;
-    let mut trial = case.trial().await;
+    let mut trial = case.trial::<K>().await;
     trial
         .strike_in_steps(0, async |trial| {
             for deep in [false, true].repeat(TIMES) {
@@ -84,26 +84,14 @@ pub(super) async fn panic(case: Case) {
     trial.finish(Allowed::errors(0)).await;
 }
 
-/// Kinds of state that a session can have, by what makes it.
-const STATES: [(&str, &str); 8] = [
-    ("a setting", "SET work_mem = '77MB'"),
-    ("a temporary table", "CREATE TEMPORARY TABLE scratch (id int)"),
-    ("an advisory lock", "SELECT pg_advisory_lock(42)"),
-    ("a subscription", "LISTEN news"),
-    ("a prepared statement", "PREPARE question AS SELECT 1"),
-    ("a cursor", "DECLARE rows CURSOR WITH HOLD FOR SELECT 1"),
-    ("a transaction", "BEGIN; INSERT INTO items (name) VALUES ('half')"),
-    ("a savepoint", "BEGIN; INSERT INTO items (name) VALUES ('half'); SAVEPOINT here"),
-];
-
 /// H3: sessions lose their connections, and what was bound to it. Each is told so once, by a
 /// statement that runs nowhere; then it goes on without.
-pub(super) async fn session_state(case: Case) {
-    let servers = PgCluster::builder().instances(3).setting("max_prepared_transactions", "10");
-    let mut trial = case.with(servers, "failover_timeout=10s").await;
+pub(super) async fn session_state<K: Servers>(case: Case) {
+    let states = K::TEXTS.states;
+    let mut trial = case.trial::<K>().await;
     trial
         .strike_in_steps(0, async |trial| {
-            for (what, make) in STATES {
+            for (what, make) in states {
                 lost_once(trial, what, make).await;
             }
             prepared_transaction(trial).await;
@@ -112,10 +100,10 @@ pub(super) async fn session_state(case: Case) {
     trial.recovers(0, 2).await;
     assert_eq!((trial.stored("half"), trial.stored("stray")), (0, 0));
     trial.assert_writer_stayed(0);
-    trial.finish(Allowed::errors(STATES.len() + 2)).await;
+    trial.finish(Allowed::errors(states.len() + 2)).await;
 }
 
-async fn lost_once(scene: &Scene, what: &str, make: &str) {
+async fn lost_once<K: Servers>(scene: &Scene<K>, what: &str, make: &str) {
     let mut session = scene.guest().await;
     session.execute(make).await.unwrap();
     for index in 0..3 {
@@ -132,21 +120,20 @@ async fn lost_once(scene: &Scene, what: &str, make: &str) {
         session.execute("ROLLBACK").await.unwrap();
     }
     assert_eq!(session.names().await.unwrap(), ["a", "b", "c"], "{what}");
-    let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
-    eventually("nothing is locked", async || scene.ask(0, locks) == 0).await;
+    eventually("nothing is locked", async || scene.ask(0, K::TEXTS.locked) == 0).await;
 }
 
 /// A prepared transaction belongs to no session: it outlives the one that made it.
-async fn prepared_transaction(scene: &Scene) {
+async fn prepared_transaction<K: Servers>(scene: &Scene<K>) {
     let mut session = scene.guest().await;
     session.execute("CREATE TABLE twice (id int)").await.unwrap();
-    let prepare = "BEGIN; INSERT INTO twice VALUES (1); PREPARE TRANSACTION 'two'";
+    let [prepare, commit] = K::TEXTS.two_phase;
     session.execute(prepare).await.unwrap();
     scene.terminate(0);
     drop(session);
     eventually("it is committed by another session", async || {
         let session = scene.pool.session().await;
-        session.unwrap().execute("COMMIT PREPARED 'two'").await.is_ok()
+        session.unwrap().execute(commit).await.is_ok()
     })
     .await;
     assert_eq!(scene.ask(0, "SELECT count(*) FROM twice"), 1);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use aurora_core::{Health, Outcome, Role};
 use aurora_tests::door::Door;
 use aurora_tests::scene::eventually;
+use aurora_tests::servers::{Servers, Setup};
 use aurora_tests::trial::{Allowed, Case};
 use test_kit::PgCluster;
 use tokio::task::JoinSet;
@@ -17,8 +18,8 @@ const NOTES: &str = "CREATE TABLE notes (name text NOT NULL)";
 
 /// A1: the writer is killed with all its processes, and a reader is promoted. The old writer comes
 /// back as a reader.
-pub(super) async fn crash(case: Case) {
-    let mut trial = case.trial().await;
+pub(super) async fn crash<K: Servers>(case: Case) {
+    let mut trial = case.trial::<K>().await;
     trial.strike(0, |kit| kit.kill_and_promote(1));
     trial.await_roles(1, 1);
     trial.load.goes_on().await;
@@ -32,8 +33,8 @@ pub(super) async fn crash(case: Case) {
 /// goes on and commits. So "refused" must not become "not applied".
 pub(super) async fn postmaster_crash(case: Case) {
     // No commit waits for readers, which the dying server no longer feeds.
-    let servers = PgCluster::builder().instances(3).synchronous(false);
-    let mut trial = case.with(servers, "failover_timeout=10s").await;
+    let setup = Setup::of(3).synchronous(false);
+    let mut trial = case.with::<PgCluster>(&setup, "failover_timeout=10s").await;
     trial.prepare(NOTES);
     let (door, epoch) = (Arc::clone(&trial.pool), trial.instance(0).epoch());
     let busy = tokio::spawn(async move {
@@ -73,7 +74,7 @@ pub(super) async fn postmaster_crash(case: Case) {
 /// A3: one process of the writer crashes, whereupon the server ends all sessions and is back in
 /// no time: nobody fails over.
 pub(super) async fn backend_crash(case: Case) {
-    let mut trial = case.trial().await;
+    let mut trial = case.trial::<PgCluster>().await;
     let epoch = trial.instance(0).epoch();
     let backend = "SELECT max(pid)::bigint FROM pg_stat_activity WHERE application_name = 'aurora'";
     let backend = trial.ask(0, backend).try_into().unwrap();
@@ -89,19 +90,22 @@ pub(super) async fn backend_crash(case: Case) {
 }
 
 /// A4: the writer's role is handed over in an orderly way, and back.
-pub(super) async fn switchover(case: Case) {
-    let mut trial = case.trial().await;
+pub(super) async fn switchover<K: Servers>(case: Case) {
+    let mut trial = case.trial::<K>().await;
     trial.strike(0, |kit| kit.switchover(1));
     trial.await_roles(1, 2);
     trial.load.goes_on().await;
     trial.kit(|kit| kit.switchover(0)).unwrap();
     trial.recovers(0, 2).await;
-    trial.finish(Allowed::errors(2)).await;
+    let allowed = Allowed::errors(2);
+    // Who has not heard of it is told so by the old writer, which still answers.
+    let refused = if K::DEMOTED_SESSIONS_STAY { allowed.and_refusals() } else { allowed };
+    trial.finish(refused).await;
 }
 
 /// A5: the writer crashes and comes back as the writer; no reader is taken for one.
-pub(super) async fn same_writer(case: Case) {
-    let mut trial = case.trial().await;
+pub(super) async fn same_writer<K: Servers>(case: Case) {
+    let mut trial = case.trial::<K>().await;
     let epoch = trial.instance(0).epoch();
     trial.strike(0, |kit| {
         kit.kill(0)?;
@@ -114,8 +118,8 @@ pub(super) async fn same_writer(case: Case) {
 }
 
 /// A6: the new writer is killed as soon as it is one, and a third one takes over.
-pub(super) async fn double_failover(case: Case) {
-    let mut trial = case.trial().await;
+pub(super) async fn double_failover<K: Servers>(case: Case) {
+    let mut trial = case.trial::<K>().await;
     trial.strike(0, |kit| {
         kit.kill_and_promote(1)?;
         kit.kill_and_promote(2)
@@ -128,10 +132,10 @@ pub(super) async fn double_failover(case: Case) {
 }
 
 /// A7: many tasks wait for a writer; they go on together when there is one, and do not storm it.
-pub(super) async fn waiters(case: Case) {
+pub(super) async fn waiters<K: Servers>(case: Case) {
     // A task that blocks needs a thread of its own.
-    let tasks = if case.adapter == "diesel_r2d2" { 100 } else { 500 };
-    let mut trial = case.behind_proxies().await;
+    let tasks = if case.blocks() { 100 } else { 500 };
+    let mut trial = case.behind_proxies::<K>().await;
     trial.prepare(NOTES);
     let wrote = Arc::new(AtomicUsize::new(0));
     let mut waiting = JoinSet::new();
@@ -183,8 +187,8 @@ async fn write_in_the_end(door: &dyn Door, task: usize) {
 
 /// A8: the writer is killed and nobody is promoted for long: writes wait until their deadline and
 /// are told what was tried, reads go on.
-pub(super) async fn no_candidate(case: Case) {
-    let mut trial = case.with(PgCluster::builder().instances(3), "failover_timeout=1s").await;
+pub(super) async fn no_candidate<K: Servers>(case: Case) {
+    let mut trial = case.with::<K>(&Setup::of(3), "failover_timeout=1s").await;
     trial
         .strike_in_steps(0, async |trial| {
             trial.kit(|kit| kit.kill(0)).unwrap();

@@ -13,14 +13,9 @@ use crate::tls::Certificates;
 /// A server whose certificate names its address, or something else.
 pub(crate) fn server(folder: &str, names: Option<&str>) -> (Certificates, MariaDbCluster) {
     let certificates = Certificates::signed(folder, "DNS:nobody.example.com");
-    let path = |name| certificates.path(name).to_str().unwrap().to_owned();
-    let key = certificates.path("server.key");
-    // The server runs as another user.
-    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    std::fs::set_permissions(&key, readable).unwrap();
     let kit = MariaDbCluster::builder()
-        .setting("ssl_cert", path("server.pem"))
-        .setting("ssl_key", path("server.key"))
+        .setting("ssl_cert", certificates.readable("server.pem"))
+        .setting("ssl_key", certificates.readable("server.key"))
         .start()
         .unwrap();
     let address = format!("IP:{}", kit.address(0).0);
