@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-/// The adapters, by the names of their doors in `tests/src/doors/`.
+pub(crate) use super::engine::Engine;
+
+/// The adapters, by the names of their doors to PostgreSQL in `tests/src/doors/`.
 pub(crate) const ADAPTERS: [&str; 4] = ["diesel_r2d2", "bb8", "deadpool", "seaorm"];
-/// The filter of nextest for all trials.
-pub(super) const TRIALS: &str = "binary_id(aurora-tests::it) & test(/^faults::/)";
 /// The adapter that meets every fault in the tests of every change.
 const FIRST: &str = "bb8";
+/// Tests that need no servers.
+const PURE: &str = "aurora-core$";
 /// Those of diesel-async.
 pub(super) const DIESEL_ASYNC: &[&str] = &["bb8", "deadpool"];
 /// Those whose operations are futures, which can be dropped.
@@ -26,6 +28,22 @@ pub(crate) struct Fault {
     pub(crate) outage: Option<Duration>,
     /// At least one.
     pub(crate) proofs: [Option<Proof>; 3],
+    /// What is different on MySQL.
+    pub(crate) mysql: OnMysql,
+}
+
+/// What is different on MySQL: there the trials, the scenarios and the tests that need no servers
+/// are the same.
+#[derive(Debug)]
+pub(crate) struct OnMysql {
+    /// Why it cannot happen there, or has nothing to do with the engine.
+    pub(crate) never: Option<&'static str>,
+    /// How it is brought about, if in another way.
+    pub(crate) injected: Option<&'static str>,
+    /// The adapters whose trials there are.
+    pub(crate) adapters: &'static [&'static str],
+    /// Tests and tests of the core.
+    pub(crate) proofs: &'static [Proof],
 }
 
 /// What shows that a fault is survived.
@@ -57,7 +75,32 @@ impl Fault {
         injected: &'static str,
         proof: Proof,
     ) -> Self {
-        Self { id, name, injected, outage: None, proofs: [Some(proof), None, None] }
+        let mysql = OnMysql { never: None, injected: None, adapters: &ADAPTERS, proofs: &[] };
+        Self { id, name, injected, outage: None, proofs: [Some(proof), None, None], mysql }
+    }
+
+    /// It is not for MySQL, because of this.
+    pub(super) const fn never_on_mysql(mut self, reason: &'static str) -> Self {
+        self.mysql.never = Some(reason);
+        self
+    }
+
+    /// It is brought about in another way on MySQL.
+    pub(super) const fn on_mysql_by(mut self, injected: &'static str) -> Self {
+        self.mysql.injected = Some(injected);
+        self
+    }
+
+    /// Only these adapters have trials of it on MySQL.
+    pub(super) const fn on_mysql_with(mut self, adapters: &'static [&'static str]) -> Self {
+        self.mysql.adapters = adapters;
+        self
+    }
+
+    /// These as well show it on MySQL.
+    pub(super) const fn on_mysql(mut self, proofs: &'static [Proof]) -> Self {
+        self.mysql.proofs = proofs;
+        self
     }
 
     /// One more proof, of three at most.
@@ -76,9 +119,31 @@ impl Fault {
         self.proofs.iter().flatten()
     }
 
+    /// Those that count on servers of this engine.
+    fn proofs_on(&self, engine: Engine) -> Vec<&Proof> {
+        if engine == Engine::Postgres {
+            return self.proofs().collect();
+        }
+        if self.mysql.never.is_some() {
+            return Vec::new();
+        }
+        let same = |proof: &&Proof| match proof {
+            Proof::Trial { .. } | Proof::Scenarios { .. } => true,
+            Proof::Core(tests) => tests.iter().any(|test| test.starts_with(PURE)),
+            Proof::Tests { .. } => false,
+        };
+        self.proofs().filter(same).chain(self.mysql.proofs).collect()
+    }
+
     /// Whether no adapter has to do with it.
-    pub(crate) fn is_core(&self) -> bool {
-        self.proofs().all(|proof| matches!(proof, Proof::Core(_)))
+    pub(crate) fn is_core(&self, engine: Engine) -> bool {
+        let proofs = self.proofs_on(engine);
+        !proofs.is_empty() && proofs.iter().all(|proof| matches!(proof, Proof::Core(_)))
+    }
+
+    /// How it is brought about.
+    pub(crate) fn injected(&self, engine: Engine) -> &'static str {
+        self.mysql.injected.filter(|_| engine == Engine::Mysql).unwrap_or(self.injected)
     }
 
     /// Which adapters meet it in the tests of every change.
@@ -96,46 +161,53 @@ impl Fault {
     }
 
     /// The trials of one adapter, by the names of their modules.
-    pub(crate) fn trials(&self, adapter: &str) -> Vec<&'static str> {
-        let trials = self.proofs().filter_map(|proof| match proof {
-            Proof::Trial { test, adapters, .. } if adapters.contains(&adapter) => Some(*test),
+    pub(crate) fn trials(&self, engine: Engine, adapter: &str) -> Vec<&'static str> {
+        let all = engine == Engine::Postgres || self.mysql.adapters.contains(&adapter);
+        let trials = self.proofs_on(engine).into_iter().filter_map(|proof| match proof {
+            Proof::Trial { test, adapters, .. } if all && adapters.contains(&adapter) => {
+                Some(*test)
+            }
             _ => None,
         });
         trials.collect()
     }
 
     /// The tests of one adapter, or of none (`None`), as nextest calls them.
-    pub(crate) fn tests(&self, adapter: Option<&str>) -> Vec<String> {
-        let Some(door) = adapter else {
-            return if self.is_core() { self.core_tests() } else { Vec::new() };
+    pub(crate) fn tests(&self, engine: Engine, adapter: Option<&str>) -> Vec<String> {
+        let Some(adapter) = adapter else {
+            return if self.is_core(engine) { self.core_tests(engine) } else { Vec::new() };
         };
-        let named = |test: &&'static str| (*test).to_owned();
-        let of_adapter = |proof: &Proof| match proof {
-            Proof::Trial { test, adapters, .. } if adapters.contains(&door) => {
-                vec![format!("aurora-tests::it$faults::{test}::{door}")]
-            }
-            Proof::Scenarios { tests, adapters } if adapters.contains(&door) => {
+        let door = engine.door(adapter);
+        let trials = self.trials(engine, adapter).into_iter();
+        let mut found: Vec<_> =
+            trials.map(|test| format!("aurora-tests::it$faults::{test}::{door}")).collect();
+        let others = self.proofs_on(engine).into_iter().flat_map(|proof| match proof {
+            Proof::Scenarios { tests, adapters } if adapters.contains(&adapter) => {
                 let names = tests.iter();
                 names.map(|name| format!("aurora-tests::it$scenarios::{door}::{name}")).collect()
             }
-            Proof::Tests { tests, adapters } if adapters.contains(&door) => {
-                tests.iter().map(named).collect()
+            Proof::Tests { tests, adapters } if adapters.contains(&adapter) => {
+                tests.iter().map(|test| (*test).to_owned()).collect()
             }
             _ => Vec::new(),
-        };
-        let mut tests: Vec<_> = self.proofs().flat_map(of_adapter).collect();
-        if !tests.is_empty() {
-            tests.extend(self.core_tests());
+        });
+        found.extend(others);
+        if !found.is_empty() {
+            found.extend(self.core_tests(engine));
         }
-        tests
+        found
     }
 
-    fn core_tests(&self) -> Vec<String> {
-        let core = self.proofs().filter_map(|proof| match proof {
-            Proof::Core(tests) => Some(*tests),
-            _ => None,
-        });
-        core.flatten().map(|test| (*test).to_owned()).collect()
+    fn core_tests(&self, engine: Engine) -> Vec<String> {
+        let mut found = Vec::new();
+        for proof in self.proofs_on(engine) {
+            let Proof::Core(tests) = proof else { continue };
+            let of_mysql = self.mysql.proofs.iter().any(|own| std::ptr::eq(own, proof));
+            let counts =
+                |test: &&&str| engine == Engine::Postgres || of_mysql || test.starts_with(PURE);
+            found.extend(tests.iter().filter(counts).map(|test| (*test).to_owned()));
+        }
+        found
     }
 }
 
@@ -152,13 +224,16 @@ pub(crate) fn filter_for_every_change() -> String {
     });
     let always: Vec<_> = always.collect();
     let always = always.join("|");
-    let first = format!("test(/^faults::\\w+::{FIRST}$/)");
-    format!("not ({TRIALS}) or {first} or test(/^faults::({always})::/)")
+    let first = format!("test(/^faults::\\w+::(mysql_)?{FIRST}$/)");
+    let trials = [Engine::Postgres, Engine::Mysql].map(|engine| format!("({})", engine.trials()));
+    format!("not ({}) or {first} or test(/^faults::({always})::/)", trials.join(" or "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ENGINES: [Engine; 2] = [Engine::Postgres, Engine::Mysql];
 
     /// How many faults each part of the catalogue has.
     const PARTS: [(char, usize); 9] = [
@@ -183,24 +258,26 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_has_tests() {
-        for fault in all() {
-            let adapters = ADAPTERS.iter().flat_map(|adapter| fault.tests(Some(adapter)));
-            let tests = adapters.chain(fault.tests(None)).count();
-            assert!(tests > 0, "{fault:?}");
-            assert!(!fault.name.is_empty() && !fault.injected.is_empty(), "{fault:?}");
+    fn every_fault_has_tests_or_a_reason() {
+        for (fault, engine) in all().flat_map(|fault| ENGINES.map(|engine| (fault, engine))) {
+            let adapters = ADAPTERS.iter().flat_map(|adapter| fault.tests(engine, Some(adapter)));
+            let tests = adapters.chain(fault.tests(engine, None)).count();
+            let never = engine == Engine::Mysql && fault.mysql.never.is_some();
+            assert_eq!(tests == 0, never, "{engine:?}: {fault:?}");
+            assert!(!fault.name.is_empty() && !fault.injected(engine).is_empty(), "{fault:?}");
         }
     }
 
     #[test]
     fn a_trial_has_the_number_of_a_fault_that_it_shows() {
-        let shows = |fault: &Fault, trial: &str| {
-            ADAPTERS.iter().any(|adapter| fault.trials(adapter).contains(&trial))
-        };
-        for test in all().flat_map(|fault| ADAPTERS.map(|adapter| fault.trials(adapter)).concat()) {
-            let owner = all().find(|fault| shows(fault, test)).map(|fault| fault.id);
-            let number = test.split('_').next().map(str::to_uppercase);
-            assert_eq!(owner, number.as_deref(), "{test}");
+        for engine in ENGINES {
+            let trials =
+                |fault: &Fault| ADAPTERS.map(|adapter| fault.trials(engine, adapter)).concat();
+            for test in all().flat_map(trials) {
+                let owner = all().find(|fault| trials(fault).contains(&test)).map(|fault| fault.id);
+                let number = test.split('_').next().map(str::to_uppercase);
+                assert_eq!(owner, number.as_deref(), "{test}");
+            }
         }
     }
 }

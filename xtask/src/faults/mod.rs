@@ -1,6 +1,7 @@
 //! `cargo xtask faults`: the fault catalogue, run.
 
 pub(crate) mod catalogue;
+mod engine;
 mod report;
 mod rows;
 mod run;
@@ -11,7 +12,7 @@ use std::path::Path;
 use clap::Args;
 use serde_json::Value;
 
-use self::catalogue::{ADAPTERS, Fault};
+use self::catalogue::{ADAPTERS, Engine, Fault};
 use self::run::Asked;
 use crate::packages;
 use crate::step::{Step, StepError};
@@ -23,6 +24,9 @@ const DETECTION_PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/detec
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
+    /// The servers that the faults happen to
+    #[arg(long, value_enum, default_value_t = Engine::Postgres)]
+    engine: Engine,
     /// Only this adapter: `diesel_r2d2`, `bb8`, `deadpool` or `seaorm`; may be repeated
     #[arg(long = "adapter", value_parser = ADAPTERS)]
     adapters: Vec<String>,
@@ -32,7 +36,7 @@ pub(crate) struct Options {
     /// Print the results as a JSON array, in the last line
     #[arg(long)]
     json: bool,
-    /// Write the page `docs/faults.md`, or `docs/detection.md`; for all faults and adapters only
+    /// Write the engine's part of the page `docs/faults.md`, or `docs/detection.md`; for all faults and adapters only
     #[arg(long, conflicts_with_all = ["adapters", "faults"])]
     write: bool,
     /// Measure how soon silence, resets and crashes are found out, and whether an instance that is
@@ -56,11 +60,11 @@ pub(crate) fn run(options: Options) -> Result<(), StepError> {
         return Err(StepError::Other(text.to_owned()));
     }
     let everything = options.faults.is_empty() && options.adapters.is_empty();
-    let asked = Asked { faults, adapters: options.adapters, everything };
+    let asked = Asked { engine: options.engine, faults, adapters: options.adapters, everything };
     let results = run::run(&asked)?;
     print!("{}", report::table(&results));
     if options.write {
-        write_page(&asked.faults, &results)?;
+        write_page(&asked, &results)?;
     }
     if options.json {
         println!("{}", Value::from(results.clone()));
@@ -100,17 +104,22 @@ fn chosen(numbers: &[String]) -> Result<Vec<&'static Fault>, StepError> {
     numbers.iter().map(find).collect()
 }
 
-fn write_page(faults: &[&Fault], results: &[Value]) -> Result<(), StepError> {
+/// Writes one engine's part; the other's stays as it is.
+fn write_page(asked: &Asked<'_>, results: &[Value]) -> Result<(), StepError> {
     let date = Step::new("date").args(["-u", "+%Y-%m-%d"]).output()?;
     let date = String::from_utf8_lossy(&date).trim().to_owned();
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let head = format!(
-        "Made by `cargo xtask faults --write` on {date}: PostgreSQL servers on one machine with \
-         {processors} processors, unoptimised build."
+        "Made by `cargo xtask faults{} --write` on {date}: {} servers on one machine with \
+         {processors} processors, unoptimised build.",
+        asked.engine.option(),
+        asked.engine.servers()
     );
     let path = Path::new(PAGE);
-    fs::write(path, report::page(faults, results, &head))
-        .map_err(|error| StepError::Other(format!("{}: {error}", path.display())))
+    let failed = |error| StepError::Other(format!("{}: {error}", path.display()));
+    let before = fs::read_to_string(path).map_err(failed)?;
+    let part = report::part(asked.engine, &asked.faults, results, &head);
+    fs::write(path, report::page(&before, asked.engine, &part)).map_err(failed)
 }
 
 #[cfg(test)]

@@ -14,6 +14,9 @@ const CRASH: Duration = Duration::from_secs(1);
 /// The same for an instance that says nothing any more.
 const SILENCE: Duration = Duration::from_secs(3);
 
+/// Why a fault is not for another engine.
+const SAME: &str = "the code is the same for every engine, and was not run again";
+
 /// All parts in order.
 pub(super) const ROWS: [&[Fault]; 9] =
     [WRITERS, HANGS, NAMES, TOPOLOGY, STORMS, CREDENTIALS, PROGRAM, TRANSACTIONS, ADAPTER];
@@ -47,16 +50,21 @@ const WRITERS: &[Fault] = &[
         "only the postmaster crashes",
         "SIGKILL to it while a statement runs",
         trial("a2_postmaster_crash"),
-    ),
+    )
+    .never_on_mysql("MariaDB is one process, whose crash is A1"),
     Fault::new("A3", "a backend crashes", "SIGKILL to one", trial("a3_backend_crash"))
-        .within(CRASH),
+        .within(CRASH)
+        .never_on_mysql(
+            "MariaDB serves sessions by threads, and the crash of one is the server's: A5",
+        ),
     Fault::new(
         "A4",
         "switchover",
         "stop, promotion, return as a reader, and back",
         always("a4_switchover"),
     )
-    .within(CRASH),
+    .within(CRASH)
+    .on_mysql_by("the old writer refuses writes under its sessions, promotion, and back"),
     Fault::new(
         "A5",
         "the same writer comes back",
@@ -92,8 +100,10 @@ const HANGS: &[Fault] = &[
         always("b1_hung_instance"),
     )
     .within(SILENCE),
-    Fault::new("B2", "only the postmaster hangs", "SIGSTOP to it", trial("b2_hung_postmaster")),
-    Fault::new("B3", "a backend hangs", "SIGSTOP to one", trial("b3_hung_backend")),
+    Fault::new("B2", "only the postmaster hangs", "SIGSTOP to it", trial("b2_hung_postmaster"))
+        .never_on_mysql("MariaDB is one process, which hangs as a whole: B1"),
+    Fault::new("B3", "a backend hangs", "SIGSTOP to one", trial("b3_hung_backend"))
+        .never_on_mysql("MariaDB serves sessions by threads, and none can be stopped alone"),
     Fault::new(
         "B4",
         "an instance vanishes from the network",
@@ -125,11 +135,13 @@ const HANGS: &[Fault] = &[
     )
     .and(trial("b8_lost_packets")),
     Fault::new("B9", "the network is slow", "latency, jitter, bandwidth", trial("b9_slow_network")),
-    Fault::new("B10", "a query takes long", "pg_sleep", trial("b10_long_query")),
+    Fault::new("B10", "a query takes long", "pg_sleep", trial("b10_long_query"))
+        .on_mysql_by("SLEEP"),
     Fault::new(
         "B11",
         "an instance crashes again and again",
         "SIGKILL to a backend five times, disk_full in between",
         trial("b11_crash_loop"),
-    ),
+    )
+    .on_mysql_by("SIGKILL five times, a full disk in between"),
 ];

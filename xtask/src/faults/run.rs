@@ -6,13 +6,14 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::catalogue::{ADAPTERS, Fault, TRIALS};
+use super::catalogue::{ADAPTERS, Engine, Fault};
 use crate::scratch::Scratch;
 use crate::step::{Step, StepError};
 
 /// What is asked for.
 #[derive(Debug)]
 pub(super) struct Asked<'a> {
+    pub(super) engine: Engine,
     pub(super) faults: Vec<&'a Fault>,
     /// Any if empty.
     pub(super) adapters: Vec<String>,
@@ -39,10 +40,10 @@ impl Asked<'_> {
     fn tests(&self) -> BTreeSet<String> {
         let doors = |fault: &&Fault| {
             let wanted = ADAPTERS.iter().filter(|adapter| self.wants(adapter));
-            wanted.flat_map(|adapter| fault.tests(Some(adapter))).collect::<Vec<_>>()
+            wanted.flat_map(|adapter| fault.tests(self.engine, Some(adapter))).collect::<Vec<_>>()
         };
         let core = self.faults.iter().filter(|_| self.adapters.is_empty());
-        let core = core.flat_map(|fault| fault.tests(None));
+        let core = core.flat_map(|fault| fault.tests(self.engine, None));
         self.faults.iter().flat_map(doors).chain(core).collect()
     }
 }
@@ -53,11 +54,8 @@ pub(super) fn run(asked: &Asked<'_>) -> Result<Vec<Value>, StepError> {
     let directory = Scratch::make("faults")?;
     let tests = asked.tests();
     // nextest fails when no test meets its filter.
-    let ended = if tests.is_empty() {
-        Ended::new()
-    } else {
-        nextest(&tests, asked.everything, directory.path())?
-    };
+    let ended =
+        if tests.is_empty() { Ended::new() } else { nextest(&tests, asked, directory.path())? };
     let stray = ended.keys().filter(|test| !tests.contains(*test)).cloned().collect::<Vec<_>>();
     if !stray.is_empty() {
         let text = format!("not in the catalogue: {}", stray.join(", "));
@@ -72,17 +70,19 @@ pub(super) fn run(asked: &Asked<'_>) -> Result<Vec<Value>, StepError> {
 
 /// What became of one fault, for each adapter that is wanted.
 fn results(fault: &Fault, asked: &Asked<'_>, ended: &Ended, directory: &Path) -> Vec<Value> {
-    if fault.is_core() {
+    let engine = asked.engine;
+    if fault.is_core(engine) {
         let core = asked.adapters.is_empty();
-        let tests = fault.tests(None);
+        let tests = fault.tests(engine, None);
         let result = || result(fault, "core", &tests, ended, Vec::new());
         return core.then(result).into_iter().collect();
     }
     let wanted = ADAPTERS.iter().filter(|adapter| asked.wants(adapter));
     let result = |adapter: &&str| {
-        let records =
-            fault.trials(adapter).into_iter().map(|test| record(directory, test, adapter));
-        result(fault, adapter, &fault.tests(Some(adapter)), ended, records.collect())
+        let door = engine.door(adapter);
+        let trials = fault.trials(engine, adapter).into_iter();
+        let records = trials.map(|test| record(directory, test, &door)).collect();
+        result(fault, adapter, &fault.tests(engine, Some(adapter)), ended, records)
     };
     wanted.map(result).collect()
 }
@@ -131,14 +131,14 @@ fn result(
 }
 
 /// What the trial wrote; nothing if it died before it could.
-fn record(directory: &Path, test: &str, adapter: &str) -> Value {
-    let text = fs::read_to_string(directory.join(format!("{test}-{adapter}.json")));
+fn record(directory: &Path, test: &str, door: &str) -> Value {
+    let text = fs::read_to_string(directory.join(format!("{test}-{door}.json")));
     text.ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_else(|| json!({}))
 }
 
 fn nextest(
     tests: &BTreeSet<String>,
-    everything: bool,
+    asked: &Asked<'_>,
     directory: &Path,
 ) -> Result<Ended, StepError> {
     let parts = |test: &String| {
@@ -146,9 +146,9 @@ fn nextest(
         format!("(binary_id({binary}) & test(={name}))")
     };
     let mut filter: Vec<_> = tests.iter().map(parts).collect();
-    if everything {
+    if asked.everything {
         // Also trials that no row of the catalogue knows.
-        filter.push(format!("({TRIALS})"));
+        filter.push(format!("({})", asked.engine.trials()));
     }
     let filter = filter.join(" | ");
     let packages: BTreeSet<&str> =
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn a_fault_has_held_when_all_its_tests_passed_in_time() {
         let fault = TRIAL.within(Duration::from_secs(1));
-        let tests = fault.tests(Some("bb8"));
+        let tests = fault.tests(Engine::Postgres, Some("bb8"));
         let verdict = |passed: Option<bool>, outage: u64| {
             let end = |passed| (tests[0].clone(), End { passed, again: false });
             let ended = passed.map(end).into_iter().collect();
@@ -247,7 +247,13 @@ mod tests {
         assert_eq!(verdict(Some(true), 1001), "broke");
         assert_eq!(verdict(Some(false), 10), "broke");
         assert_eq!(verdict(None, 10), "broke", "a test that is not there proves nothing");
-        let none = result(&fault, "seaorm", &fault.tests(Some("seaorm")), &Ended::new(), vec![]);
+        let none = result(
+            &fault,
+            "seaorm",
+            &fault.tests(Engine::Postgres, Some("seaorm")),
+            &Ended::new(),
+            vec![],
+        );
         assert_eq!(none["verdict"], "does not apply");
     }
 }

@@ -1,7 +1,7 @@
 //! C to F: names, topology, storms, credentials.
 
-use super::super::catalogue::{DIESEL_ASYNC, Fault, Proof};
-use super::{scenarios, tests, trial};
+use super::super::catalogue::{ASYNCHRONOUS, DIESEL_ASYNC, Fault, Proof};
+use super::{SAME, scenarios, tests, trial};
 
 pub(super) const NAMES: &[Fault] = &[
     Fault::new(
@@ -14,7 +14,12 @@ pub(super) const NAMES: &[Fault] = &[
             "aurora-tests::it$names::stale::a_stale_endpoint_of_aurora_leads_to_the_writer_through_the_topology",
             "aurora-tests::it$names::stale::an_endpoint_that_is_moved_for_new_connections_alone_is_followed",
         ]),
-    ),
+    )
+    .on_mysql(&[
+        Proof::Core(&[
+            "aurora-tests::it$mysql_aurora::endpoint::a_cluster_endpoint_leads_to_all_instances_and_need_not_follow_a_failover",
+        ]),
+    ]),
     Fault::new(
         "C2",
         "names cannot be resolved",
@@ -34,7 +39,8 @@ pub(super) const NAMES: &[Fault] = &[
             "aurora-tests::it$names::addresses::an_instance_that_was_replaced_under_its_name_is_a_new_epoch",
             "aurora-tests::it$names::addresses::a_ghost_that_still_answers_is_left_when_its_name_leads_elsewhere",
         ]),
-    ),
+    )
+    .never_on_mysql(SAME),
     Fault::new(
         "C4",
         "an address now belongs to another cluster",
@@ -46,7 +52,8 @@ pub(super) const NAMES: &[Fault] = &[
             "aurora-tests::it$names::identity::so_is_one_of_an_asynchronous_adapter",
             "aurora-seaorm::seaorm$identity::a_new_connection_to_another_cluster_is_refused_before_any_statement",
         ]),
-    ),
+    )
+    .never_on_mysql(SAME),
     Fault::new(
         "C5",
         "custom domains, addresses, localhost",
@@ -56,7 +63,8 @@ pub(super) const NAMES: &[Fault] = &[
             "aurora-tests::it$names::forms::an_ipv6_literal_works",
             "aurora-tests::it$names::forms::an_alias_of_an_aurora_cluster_serves_and_names_the_setting_that_finds_the_others",
         ]),
-    ),
+    )
+    .never_on_mysql(SAME),
     Fault::new(
         "C6",
         "one of two addresses is dead",
@@ -65,7 +73,8 @@ pub(super) const NAMES: &[Fault] = &[
             "aurora-tests::it$names::addresses::of_several_addresses_the_first_that_answers_wins",
             "aurora-tests::it$names::addresses::an_instance_that_dies_at_one_of_its_addresses_is_reached_at_the_other",
         ]),
-    ),
+    )
+    .never_on_mysql(SAME),
 ];
 
 pub(super) const TOPOLOGY: &[Fault] = &[
@@ -74,7 +83,8 @@ pub(super) const TOPOLOGY: &[Fault] = &[
         "the writer turns read-only under its sessions",
         "default_transaction_read_only on the live writer, promotion",
         trial("d1_read_only_writer"),
-    ),
+    )
+    .on_mysql_by("read_only on the live writer, promotion"),
     Fault::new(
         "D2",
         "a reader is promoted under its sessions",
@@ -83,7 +93,12 @@ pub(super) const TOPOLOGY: &[Fault] = &[
             "aurora-tests::it$topology::roles::a_reader_promoted_under_its_sessions_is_the_writer_in_a_new_epoch",
             "aurora-core$engine::tests::failover::a_promotion_under_a_live_session_is_noticed_within_an_interval",
         ]),
-    ),
+    )
+    .on_mysql(&[
+        Proof::Core(&[
+            "aurora-tests::it$mysql_core::roles::a_failover_and_a_switchover_are_told_in_order",
+        ]),
+    ]),
     Fault::new(
         "D3",
         "two writers",
@@ -92,7 +107,13 @@ pub(super) const TOPOLOGY: &[Fault] = &[
             "aurora-core$engine::tests::rules::at_most_one_writer_per_generation",
             "aurora-tests::it$topology::roles::a_second_writer_is_fenced_until_it_is_a_reader",
         ]),
-    ),
+    )
+    .on_mysql(&[
+        Proof::Core(&[
+            "aurora-tests::it$mysql_core::roles::a_second_writer_is_fenced_until_it_is_a_reader",
+            "aurora-tests::it$mysql_core::roles::an_old_writer_that_comes_back_is_fenced_even_when_the_new_one_dies",
+        ]),
+    ]),
     Fault::new(
         "D4",
         "bad answers about the members",
@@ -101,7 +122,8 @@ pub(super) const TOPOLOGY: &[Fault] = &[
             "aurora-core$engine::tests::rules::a_bad_answer_never_shrinks_what_is_known",
             "aurora-tests::it$topology::aurora::a_bad_topology_answer_shrinks_nothing_and_is_told",
         ]),
-    ),
+    )
+    .on_mysql_by("simulation"),
     Fault::new(
         "D5",
         "instances disagree about the writer",
@@ -120,20 +142,23 @@ pub(super) const TOPOLOGY: &[Fault] = &[
             "aurora-tests::it$topology::sizes::fifteen_readers_share_the_reads",
             "aurora-core$engine::tests::members::a_hundred_rows_and_duplicates_do_no_harm",
         ]),
-    ),
+    )
+    .on_mysql_by("simulation"),
     Fault::new(
         "D7",
         "readers come and go",
         "start, stop, add, remove",
         scenarios(&["readers_come_and_go_and_no_read_fails"]),
     ),
-    Fault::new("D8", "a reader lags", "paused replay", trial("d8_lag")),
+    Fault::new("D8", "a reader lags", "paused replay", trial("d8_lag"))
+        .on_mysql_by("a stopped SQL thread"),
     Fault::new(
         "D9",
         "replay cancels a read",
         "VACUUM under a snapshot",
         trial("d9_recovery_conflict"),
-    ),
+    )
+    .never_on_mysql("readers of MariaDB cancel no read for what they replay"),
     Fault::new(
         "D10",
         "all instances restart under a read",
@@ -150,7 +175,12 @@ pub(super) const STORMS: &[Fault] = &[
             "aurora-tests::it$storms::reads_of_a_crowd_go_to_the_reader_that_has_slots",
             "aurora-seaorm::seaorm$storms::a_server_without_a_slot_is_full_and_not_dead",
             "aurora-core$engine::tests::outage::a_full_server_is_back_pressure",
-        ])),
+        ]))
+        .on_mysql_by("max_connections")
+        .on_mysql(&[Proof::Core(&[
+            "aurora-tests::it$mysql_core::connections::a_full_server_is_alive_and_says_that_it_is_full",
+            "aurora-tests::it$mysql_core::errors::a_server_that_is_full_or_that_refuses_a_login",
+        ])]),
     Fault::new(
         "E2",
         "thundering herd",
@@ -170,7 +200,8 @@ pub(super) const STORMS: &[Fault] = &[
     .and(tests(
         &["seaorm"],
         &["aurora-seaorm::seaorm$storms::a_thousand_tasks_resume_after_a_failover_within_the_ramp"],
-    )),
+    ))
+    .never_on_mysql(SAME),
     Fault::new(
         "E3",
         "the pool is exhausted",
@@ -198,7 +229,8 @@ pub(super) const CREDENTIALS: &[Fault] = &[
             "aurora-tests::it$credentials::tokens::tokens_are_replaced_before_they_end_and_no_login_fails",
             "aurora-core$credentials::cache::tests::what_expires_is_replaced_ahead_of_its_time_and_never_used_after_it",
         ]),
-    ),
+    )
+    .on_mysql_by("virtual time"),
     Fault::new(
         "F2",
         "a token for something else",
@@ -218,7 +250,8 @@ pub(super) const CREDENTIALS: &[Fault] = &[
             "aurora-tests::it$credentials::rotations::the_pending_version_bridges_a_rotation",
             "aurora-core$credentials::cache::tests::hour::sixty_rotations_in_an_hour_fail_no_connect_and_cost_one_fetch_each",
         ]),
-    ),
+    )
+    .on_mysql_by("virtual time"),
     Fault::new(
         "F4",
         "the secret store is down",
@@ -228,7 +261,8 @@ pub(super) const CREDENTIALS: &[Fault] = &[
             "aurora-tests::it$credentials::api::without_anything_in_memory_the_error_says_what_to_do",
             "aurora-tests::it$credentials::api::a_rotation_while_the_api_is_away_is_waited_for",
         ]),
-    ),
+    )
+    .never_on_mysql(SAME),
     Fault::new(
         "F5",
         "wrong password, user or database",
@@ -239,7 +273,12 @@ pub(super) const CREDENTIALS: &[Fault] = &[
             "aurora-tests::it$credentials::refusals::wrong_credentials_are_tried_once_and_named_by_their_source",
             "aurora-tests::it$credentials::refusals::a_password_changed_behind_the_source_fails_fast_in_every_adapter",
         ]),
-    ),
+    )
+    .on_mysql(&[
+        Proof::Core(&[
+            "aurora-tests::it$mysql_core::connections::a_login_that_is_refused_says_what_to_check",
+        ]),
+    ]),
     Fault::new("F6", "TLS goes wrong", "an authority of our own, a stall", trial("f6_stalled_tls"))
         .and(Proof::Core(&[
             "aurora-tests::it$tls::connections_are_as_safe_as_sslmode_says",
@@ -248,5 +287,20 @@ pub(super) const CREDENTIALS: &[Fault] = &[
             "aurora-tests::it$tls_adapters::a_stall_after_the_request_for_tls_ends_at_the_deadline_in_every_adapter",
             "aurora-diesel::asynchronous$tls::connections_are_as_safe_as_sslmode_says",
             "aurora-seaorm::seaorm$tls::connections_are_as_safe_as_sslmode_says",
-        ])),
+        ]))
+        .on_mysql_with(ASYNCHRONOUS)
+        .on_mysql(&[
+            tests(
+                &["diesel_r2d2"],
+                &["aurora-tests::it$mysql_diesel::tls::tls_is_had_as_it_was_asked_for_or_the_error_says_why_not"],
+            ),
+            tests(
+                &["seaorm"],
+                &["aurora-seaorm::mysql$tls::connections_are_as_safe_as_sslmode_says"],
+            ),
+            Proof::Core(&[
+                "aurora-tests::it$mysql_core::tls::the_modes_mean_what_they_mean_for_libpq",
+                "aurora-tests::it$mysql_core::tls::only_verify_full_looks_at_the_name",
+            ]),
+        ]),
 ];

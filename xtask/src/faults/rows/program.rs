@@ -1,7 +1,7 @@
 //! G to I: the program itself, transactions, what is peculiar to an ORM.
 
 use super::super::catalogue::{ASYNCHRONOUS, DIESEL_ASYNC, Fault, Often, Proof};
-use super::{scenarios, tests, trial};
+use super::{SAME, scenarios, tests, trial};
 
 pub(super) const PROGRAM: &[Fault] = &[
     Fault::new(
@@ -39,7 +39,15 @@ pub(super) const PROGRAM: &[Fault] = &[
         "aurora-diesel::resources$dropped::a_connect_that_is_dropped_ends",
         "aurora-diesel::resources$dropped::threads_that_wait_end_when_the_cluster_is_closed",
         "aurora-tests::it$topology::handle::closing_ends_waiting_statements_and_listeners_at_once",
-    ])),
+    ]))
+    .on_mysql(&[
+        tests(
+            &["diesel_r2d2"],
+            &[
+                "aurora-tests::it$mysql_diesel::dropped::a_session_dropped_in_any_state_leaves_nothing_behind",
+            ],
+        ),
+    ]),
     Fault::new(
         "G5",
         "the clock jumps",
@@ -60,7 +68,8 @@ pub(super) const PROGRAM: &[Fault] = &[
         "many clusters in one process",
         "50 of them",
         Proof::Core(&["aurora-diesel::resources$many::fifty_clusters_do_not_disturb_each_other"]),
-    ),
+    )
+    .never_on_mysql(SAME),
 ];
 
 pub(super) const TRANSACTIONS: &[Fault] = &[
@@ -69,7 +78,12 @@ pub(super) const TRANSACTIONS: &[Fault] = &[
         "the outcome of a COMMIT is unknown",
         "its answer is lost",
         scenarios(&["transactions_that_lose_their_connection_are_told_honestly"]),
-    ),
+    )
+    .on_mysql(&[
+        Proof::Core(&[
+            "aurora-tests::it$mysql_core::faults::a_commit_whose_answer_or_whose_request_was_lost_is_resolved",
+        ]),
+    ]),
     Fault::new(
         "H2",
         "its outcome after a failover",
@@ -86,13 +100,20 @@ pub(super) const TRANSACTIONS: &[Fault] = &[
         DIESEL_ASYNC,
         &["aurora-diesel::asynchronous$replay::a_marker_tells_across_a_failover"],
     ))
-    .and(tests(&["seaorm"], &["aurora-seaorm::seaorm$replay::a_marker_tells_across_a_failover"])),
+    .and(tests(&["seaorm"], &["aurora-seaorm::seaorm$replay::a_marker_tells_across_a_failover"]))
+    .on_mysql(&[
+        Proof::Core(&[
+            "aurora-tests::it$mysql_core::faults::a_commit_that_was_the_last_deed_of_a_writer_is_found_on_the_next_one",
+            "aurora-tests::it$mysql_core::markers::what_was_committed_is_found_on_the_new_writer_and_what_was_not_is_not",
+        ]),
+    ]),
     Fault::new(
         "H3",
         "session state is lost",
         "every kind of it, then SIGTERM to the backend",
         trial("h3_session_state"),
-    ),
+    )
+    .on_mysql_by("every kind of it, then KILL to the session"),
     Fault::new(
         "H4",
         "statements that only look like reads",
@@ -107,7 +128,8 @@ pub(super) const TRANSACTIONS: &[Fault] = &[
             "aurora-tests::it$topology::lies::a_reader_that_accepts_writes_stays_a_reader",
             "aurora-core$spec::degraded::readings_aurora",
         ]),
-    ),
+    )
+    .on_mysql_by("answers of an Aurora reader"),
 ];
 
 pub(super) const ADAPTER: &[Fault] = &[
