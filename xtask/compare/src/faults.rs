@@ -6,10 +6,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use postgres::Client;
 use test_kit::chaos::{Direction, Fault as Disturbance};
 
 use crate::options::Fault;
+use crate::servers::Probe;
 use crate::stacks::Failed;
 use crate::stand::Stand;
 
@@ -50,7 +50,7 @@ impl Struck {
 /// # Errors
 /// When the future writer cannot be reached.
 pub(crate) fn strike(stand: &Arc<Stand>) -> Result<Struck, Failed> {
-    let probe = stand.kit.client(stand.heir)?;
+    let probe = stand.kit.probe(stand.heir)?;
     let old = OldWriter::of(stand);
     let (known, writer_known) = channel();
     let (sender, done) = channel();
@@ -68,15 +68,17 @@ fn hurt(stand: &Stand) -> Result<(), Failed> {
     let (kit, endpoint) = (&stand.kit, &stand.endpoint);
     if stand.fault == Fault::Blackhole {
         let dark = Disturbance::Blackhole(Direction::Both);
-        kit.proxy(kit.writer()).set(dark)?;
+        kit.disturb(kit.writer(), dark)?;
         endpoint.set(dark)?;
         // Whoever promotes a reader fences the old writer first. Nothing of its end is seen
         // through the dark proxies.
         return Ok(kit.kill_and_promote(stand.heir)?);
     }
-    // Where no server listens, the kernel refuses. Connections that are open go on: their ends
-    // are the server's.
-    endpoint.set(Disturbance::Refuse)?;
+    if stand.ends_old_writer() {
+        // Where no server listens, the kernel refuses. Connections that are open go on: their ends
+        // are the server's.
+        endpoint.set(Disturbance::Refuse)?;
+    }
     match stand.fault {
         Fault::Switchover => kit.switchover(stand.heir)?,
         Fault::Kill | Fault::Blackhole => kit.kill_and_promote(stand.heir)?,
@@ -87,7 +89,7 @@ fn hurt(stand: &Stand) -> Result<(), Failed> {
 /// Lets the endpoint be what its present target is, and lead to the new writer when its name
 /// moves. Connections that are open stay where they are.
 fn lead_elsewhere(stand: &Stand, old: &OldWriter, zero: Instant) -> Result<(), Failed> {
-    let mut back = stand.fault != Fault::Switchover;
+    let mut back = stand.fault != Fault::Switchover || !stand.ends_old_writer();
     while zero.elapsed() < NAME_MOVES {
         if !back && old.is_back(stand) {
             back = true;
@@ -123,9 +125,9 @@ impl OldWriter {
 ///
 /// The connection was opened before and stays open: a promotion turns its session into one that
 /// may write. So this is the earliest moment at which any client could have written.
-fn probe_until_written(mut client: Client, zero: Instant, known: &Sender<Instant>) {
+fn probe_until_written(mut probe: Probe, zero: Instant, known: &Sender<Instant>) {
     while zero.elapsed() < LIMIT {
-        if client.batch_execute("INSERT INTO compare_probe VALUES (now())").is_ok() {
+        if probe() {
             // Nobody listens if the run was given up.
             let _ = known.send(Instant::now());
             return;

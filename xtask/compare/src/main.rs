@@ -11,6 +11,7 @@ mod progress;
 mod report;
 mod run;
 mod score;
+mod servers;
 mod stacks;
 mod stand;
 
@@ -39,7 +40,7 @@ fn run_all(options: &Options, progress: &mut Progress) -> (Vec<Row>, bool) {
     let runs = options.runs();
     for (number, (adapter, fault)) in runs.iter().enumerate() {
         progress.line(format!("run {} of {}: {adapter}, {fault}", number + 1, runs.len()));
-        match run::run(*adapter, *fault, options.seconds, progress) {
+        match run::run((options.engine, *adapter), *fault, options.seconds, progress) {
             Ok(more) => rows.extend(more),
             Err(error) => {
                 progress.line(format!("the comparison could not be run: {error}"));
@@ -64,7 +65,7 @@ fn print(
 ) -> std::io::Result<()> {
     let mut out = std::io::stdout();
     let mut lines = report::table(rows);
-    lines.push(report::LEGEND.to_owned());
+    lines.push(report::legend(options.engine));
     if options.json {
         lines.iter().chain(broken).for_each(|line| progress.line(line));
         return writeln!(out, "{}", report::to_json(rows));

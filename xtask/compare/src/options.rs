@@ -14,6 +14,9 @@ use clap::{Parser, ValueEnum};
 #[derive(Debug, Clone, Parser)]
 #[command(name = "cargo xtask compare", version, after_help = COLUMNS)]
 pub(crate) struct Options {
+    /// The servers
+    #[arg(long, value_enum, default_value_t = Engine::Postgres, value_name = "NAME")]
+    pub(crate) engine: Engine,
     /// The ORM to compare with [default: all of them]
     #[arg(long, value_enum, value_name = "NAME")]
     adapter: Option<Adapter>,
@@ -34,7 +37,7 @@ What is reported for each stack, from its first write to the end of the observat
   outage      from the fault to the moment when the last of the workers had a write acknowledged
               by the new writer; never, if a worker had none or hangs at the end
   errors      writes that failed, whatever the reason
-  refused     those of them that a reader refused as read-only (SQLSTATE 25006)
+  refused     those of them that a reader refused as read-only (SQLSTATE 25006, MariaDB: error 1290)
   refused after the writer was known
               those of them that began after a direct connection could write to the new writer
   hanging     workers whose write, at the end, had lasted for more than 10 s (or half of the
@@ -44,6 +47,15 @@ What is reported for each stack, from its first write to the end of the observat
 
 Fails only if our adapter broke a promise: an outage above 1 s (blackhole: 3 s), a write refused
 after the writer was known, a hanging worker, a lost or a duplicated write.";
+
+/// The servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    /// PostgreSQL
+    Postgres,
+    /// MySQL, for which MariaDB stands
+    Mysql,
+}
 
 /// An ORM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -89,6 +101,15 @@ impl Fault {
             // The silence has to be noticed first: `detection_time` is 2.5 s.
             Self::Blackhole => Duration::from_secs(3),
         }
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Postgres => "PostgreSQL",
+            Self::Mysql => "MariaDB",
+        })
     }
 }
 
@@ -139,11 +160,14 @@ mod tests {
         assert_eq!(runs[8], (Adapter::Seaorm, Fault::Switchover));
         assert_eq!(options.seconds, Duration::from_secs(45));
         assert!(!options.json);
+        assert_eq!(options.engine, Engine::Postgres);
     }
 
     #[test]
     fn each_flag_narrows_the_runs() {
-        let one = parse(&["--adapter", "diesel-async", "--fault", "blackhole"]).unwrap();
+        let one = ["--engine", "mysql", "--adapter", "diesel-async", "--fault", "blackhole"];
+        let one = parse(&one).unwrap();
+        assert_eq!(one.engine, Engine::Mysql);
         assert_eq!(one.runs(), [(Adapter::DieselAsync, Fault::Blackhole)]);
         let faults = parse(&["--adapter", "seaorm"]).unwrap().runs();
         assert_eq!(faults.len(), 3);

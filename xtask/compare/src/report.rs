@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::options::{Adapter, Fault};
+use crate::options::{Adapter, Engine, Fault};
 use crate::score::Score;
 use crate::stacks::OURS;
 
 /// The result of one stack in one run.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
+    pub(crate) engine: Engine,
     pub(crate) adapter: Adapter,
     /// [`OURS`], or the name of the stock pool.
     pub(crate) stack: &'static str,
@@ -18,7 +19,7 @@ pub(crate) struct Row {
     pub(crate) score: Score,
 }
 
-/// The heads of the table; [`LEGEND`] explains what they cannot.
+/// The heads of the table; [`legend`] explains what they cannot.
 const HEADS: [&str; 9] = [
     "fault",
     "stack",
@@ -32,9 +33,17 @@ const HEADS: [&str; 9] = [
 ];
 
 /// Below the table.
-pub(crate) const LEGEND: &str = "\
-Outage: from the fault until the new writer has acknowledged a write of each of the 8 workers.
-Refused: errors with SQLSTATE 25006; late: though the new writer had already taken a direct write.";
+pub(crate) fn legend(engine: Engine) -> String {
+    let refused = match engine {
+        Engine::Postgres => "errors with SQLSTATE 25006",
+        Engine::Mysql => "errors 1290",
+    };
+    format!(
+        "{engine}. Outage: from the fault until the new writer has acknowledged a write of each of \
+         the 8 workers.\nRefused: {refused}; late: though the new writer had already taken a direct \
+         write."
+    )
+}
 
 impl Row {
     /// The promises that our adapter broke; a stock pool has made none.
@@ -107,6 +116,7 @@ pub(crate) fn table(rows: &[Row]) -> Vec<String> {
 pub(crate) fn to_json(rows: &[Row]) -> Value {
     let one = |row: &Row| {
         json!({
+            "engine": row.engine.to_string(),
             "adapter": row.adapter.to_string(),
             "stack": row.stack,
             "fault": row.fault.to_string(),
@@ -137,7 +147,7 @@ mod tests {
 
     fn row(stack: &'static str, fault: Fault, outage: Option<u64>) -> Row {
         let score = Score { outage: outage.map(Duration::from_millis), ..Score::default() };
-        Row { adapter: Adapter::Diesel, stack, fault, score }
+        Row { engine: Engine::Postgres, adapter: Adapter::Diesel, stack, fault, score }
     }
 
     #[test]
@@ -186,7 +196,8 @@ mod tests {
         never.score.refused = 7;
         let value = to_json(&[row(OURS, Fault::Kill, Some(171)), never]);
         let ours = json!({
-            "adapter": "diesel", "stack": "ours", "fault": "kill", "outage_ms": 171.0,
+            "engine": "PostgreSQL", "adapter": "diesel", "stack": "ours", "fault": "kill",
+            "outage_ms": 171.0,
             "errors": 0, "refused": 0, "refused_after_writer_known": 0, "hanging": 0,
             "lost": 0, "duplicated": 0,
         });

@@ -9,7 +9,7 @@ use test_kit::wait_until;
 
 use crate::faults;
 use crate::load::{Crew, Log};
-use crate::options::{Adapter, Fault};
+use crate::options::{Adapter, Engine, Fault};
 use crate::progress::Progress;
 use crate::report::Row;
 use crate::score::{Moments, score};
@@ -25,14 +25,14 @@ const FRAME: Duration = Duration::from_millis(500);
 
 /// Runs all stacks of one ORM through one fault.
 pub(crate) fn run(
-    adapter: Adapter,
+    (engine, adapter): (Engine, Adapter),
     fault: Fault,
     observed: Duration,
     progress: &mut Progress,
 ) -> Result<Vec<Row>, Failed> {
-    progress.line("  starting three PostgreSQL servers on loopback addresses");
-    let stand = Arc::new(Stand::start(fault)?);
-    let stacks = stacks::open(adapter, &stand.urls())?;
+    progress.line(format!("  starting three {engine} servers on loopback addresses"));
+    let stand = Arc::new(Stand::start(engine, fault)?);
+    let stacks = stacks::open(engine, adapter, &stand.urls())?;
     let names: Vec<&str> = stacks.iter().map(|stack| stack.name()).collect();
     progress.line(format!("  {} write to it", names.join(", ")));
     let crews = stacks.into_iter().map(Crew::start).collect::<Result<Vec<_>, _>>()?;
@@ -55,10 +55,10 @@ pub(crate) fn run(
     progress.line(format!("  the new writer took its first write after {} ms", known.as_millis()));
     let mut rows = Vec::new();
     for (crew, logs) in crews.iter().zip(&logs) {
-        let found = stand.count(crew.stack.table())?;
+        let found = stand.kit.count(crew.stack.table())?;
         progress.line(format!("  {:<18} {}", crew.stack.name(), summary(logs)));
         let score = score(logs, &moments, &found);
-        rows.push(Row { adapter, stack: crew.stack.name(), fault, score });
+        rows.push(Row { engine, adapter, stack: crew.stack.name(), fault, score });
     }
     dismiss(&crews);
     Ok(rows)

@@ -3,18 +3,26 @@
 mod diesel_async;
 mod diesel_r2d2;
 mod seaorm;
-mod tables;
+mod texts;
 
 use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ::diesel_async::pooled_connection::AsyncDieselConnectionManager;
+use ::diesel_async::{AsyncMysqlConnection, AsyncPgConnection};
 use aurora_core::{Cluster, Config};
+use aurora_diesel::{AuroraConnectionManager, asynchronous};
+use diesel::r2d2::{ConnectionManager, ManageConnection};
+use diesel::{MysqlConnection, PgConnection};
 use tokio::runtime::Runtime;
 
-use crate::options::Adapter;
+use self::diesel_async::{Bb8, Deadpool};
+use self::diesel_r2d2::R2d2;
+use self::seaorm::SeaOrm;
+use crate::options::{Adapter, Engine};
 
-pub(crate) use tables::TABLES;
+pub(crate) use texts::TABLES;
 
 /// Connections of each pool, and workers of each stack.
 pub(crate) const POOL_SIZE: u8 = 8;
@@ -39,7 +47,7 @@ pub(crate) trait Stack: Send + Sync {
 /// A write that failed, in the eyes of the application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
-    /// Whether an instance refused it as read-only, SQLSTATE 25006.
+    /// Whether an instance refused it as read-only: SQLSTATE 25006, or error 1290 of MariaDB.
     pub(crate) read_only: bool,
     pub(crate) message: String,
 }
@@ -66,22 +74,56 @@ fn runtime() -> std::io::Result<Runtime> {
 }
 
 /// Opens our stack, then the stock ones.
-pub(crate) fn open(adapter: Adapter, urls: &Urls) -> Result<Vec<Arc<dyn Stack>>, Failed> {
+pub(crate) fn open(
+    engine: Engine,
+    adapter: Adapter,
+    urls: &Urls,
+) -> Result<Vec<Arc<dyn Stack>>, Failed> {
     let cluster = Cluster::connect_blocking(Config::from_url(&urls.instances)?)?;
     let endpoint = urls.endpoint.as_str();
-    Ok(match adapter {
-        Adapter::Diesel => vec![
-            Arc::new(diesel_r2d2::Ours::open(cluster)?),
-            Arc::new(diesel_r2d2::Stock::open(endpoint)?),
-        ],
-        Adapter::DieselAsync => vec![
-            Arc::new(diesel_async::Ours::open(cluster)?),
-            Arc::new(diesel_async::Deadpool::open(endpoint)?),
-            Arc::new(diesel_async::Bb8::open(endpoint)?),
-        ],
-        Adapter::Seaorm => vec![
-            Arc::new(seaorm::SeaOrm::ours(cluster)?),
-            Arc::new(seaorm::SeaOrm::stock(endpoint)?),
+    Ok(match (adapter, engine) {
+        (Adapter::Diesel, Engine::Postgres) => {
+            let ours = AuroraConnectionManager::<PgConnection>::new(cluster);
+            r2d2(engine, ours, ConnectionManager::<PgConnection>::new(endpoint))?
+        }
+        (Adapter::Diesel, Engine::Mysql) => {
+            let ours = AuroraConnectionManager::<MysqlConnection>::new(cluster);
+            r2d2(engine, ours, ConnectionManager::<MysqlConnection>::new(endpoint))?
+        }
+        (Adapter::DieselAsync, Engine::Postgres) => {
+            let stock = || AsyncDieselConnectionManager::<AsyncPgConnection>::new(endpoint);
+            vec![
+                Arc::new(Bb8::ours(engine, asynchronous::AuroraConnectionManager::new(cluster))?),
+                Arc::new(Deadpool::open(engine, stock())?),
+                Arc::new(Bb8::stock(engine, stock())?),
+            ]
+        }
+        (Adapter::DieselAsync, Engine::Mysql) => {
+            // On a loopback address the driver would change to the server's socket file.
+            let endpoint = format!("{endpoint}?prefer_socket=false");
+            let stock =
+                || AsyncDieselConnectionManager::<AsyncMysqlConnection>::new(endpoint.as_str());
+            vec![
+                Arc::new(Bb8::ours(engine, asynchronous::AuroraConnectionManager::mysql(cluster))?),
+                Arc::new(Deadpool::open(engine, stock())?),
+                Arc::new(Bb8::stock(engine, stock())?),
+            ]
+        }
+        (Adapter::Seaorm, _) => vec![
+            Arc::new(SeaOrm::ours(engine, cluster)?),
+            Arc::new(SeaOrm::stock(engine, endpoint)?),
         ],
     })
+}
+
+/// Ours and Diesel's own.
+fn r2d2<O, S>(engine: Engine, ours: O, stock: S) -> Result<Vec<Arc<dyn Stack>>, Failed>
+where
+    O: ManageConnection<Connection: diesel_r2d2::Inserts>,
+    S: ManageConnection<Connection: diesel_r2d2::Inserts>,
+{
+    Ok(vec![
+        Arc::new(R2d2::open(engine, (OURS, texts::OURS), ours)?),
+        Arc::new(R2d2::open(engine, ("r2d2", texts::STOCK), stock)?),
+    ])
 }

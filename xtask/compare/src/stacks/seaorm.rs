@@ -6,35 +6,53 @@ use aurora_core::{Cluster, ErrorKind};
 use aurora_seaorm::AuroraConnection;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DbErr,
-    RuntimeErr, Statement,
+    RuntimeErr, SqlxMySqlError, Statement,
 };
 use tokio::runtime::Runtime;
 
-use super::tables::address;
+use super::texts::{self, STOCK, address};
 use super::{Failed, Failure, OURS, POOL_SIZE, Stack, runtime};
+use crate::options::Engine;
 
 /// A connection of SeaORM's, which is a pool, and the runtime that the application would have.
 pub(super) struct SeaOrm<C> {
     name: &'static str,
     table: &'static str,
+    backend: DatabaseBackend,
+    sql: String,
     db: C,
     runtime: Runtime,
 }
 
 impl SeaOrm<AuroraConnection> {
-    pub(super) fn ours(cluster: Cluster) -> Result<Self, Failed> {
+    pub(super) fn ours(engine: Engine, cluster: Cluster) -> Result<Self, Failed> {
         let db = AuroraConnection::builder(cluster).max_connections(POOL_SIZE.into()).build();
-        Ok(Self { name: OURS, table: "compare_ours", db, runtime: runtime()? })
+        Ok(Self::new(engine, (OURS, texts::OURS), db, runtime()?))
     }
 }
 
 impl SeaOrm<DatabaseConnection> {
-    pub(super) fn stock(endpoint: &str) -> Result<Self, Failed> {
+    pub(super) fn stock(engine: Engine, endpoint: &str) -> Result<Self, Failed> {
         let runtime = runtime()?;
         let mut options = ConnectOptions::new(endpoint);
         options.max_connections(POOL_SIZE.into());
         let db = runtime.block_on(Database::connect(options))?;
-        Ok(Self { name: "Database::connect", table: "compare_stock", db, runtime })
+        Ok(Self::new(engine, ("Database::connect", STOCK), db, runtime))
+    }
+}
+
+impl<C> SeaOrm<C> {
+    fn new(
+        engine: Engine,
+        (name, table): (&'static str, &'static str),
+        db: C,
+        runtime: Runtime,
+    ) -> Self {
+        let backend = match engine {
+            Engine::Postgres => DatabaseBackend::Postgres,
+            Engine::Mysql => DatabaseBackend::MySql,
+        };
+        Self { name, table, backend, sql: texts::insert(engine, table), db, runtime }
     }
 }
 
@@ -48,11 +66,7 @@ impl<C: ConnectionTrait + Send + Sync> Stack for SeaOrm<C> {
     }
 
     fn insert(&self, id: i64) -> Result<IpAddr, Failure> {
-        let sql = format!(
-            "INSERT INTO {} (id) VALUES ($1) RETURNING host(inet_server_addr()) AS place",
-            self.table
-        );
-        let insert = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [id.into()]);
+        let insert = Statement::from_sql_and_values(self.backend, &self.sql, [id.into()]);
         let row = self.runtime.block_on(self.db.query_one_raw(insert));
         let row = row.map_err(|error| failure(&error))?;
         let place = row.map(|row| row.try_get::<String>("", "place")).transpose();
@@ -69,11 +83,15 @@ fn failure(error: &DbErr) -> Failure {
     }
 }
 
-/// Whether the server refused a statement as read-only, by its SQLSTATE.
+/// Whether the server refused a statement as read-only, by its code.
 fn refused(error: &DbErr) -> bool {
     let (DbErr::Exec(cause) | DbErr::Query(cause) | DbErr::Conn(cause)) = error else {
         return false;
     };
     let RuntimeErr::SqlxError(cause) = cause else { return false };
-    cause.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "25006")
+    let Some(error) = cause.as_database_error() else { return false };
+    match error.try_downcast_ref::<SqlxMySqlError>() {
+        Some(mysql) => mysql.number() == 1290,
+        None => error.code().is_some_and(|code| code == "25006"),
+    }
 }
