@@ -19,6 +19,7 @@ pub struct InstanceStats {
     connections: AtomicU64,
     connects: AtomicU64,
     failed_connects: AtomicU64,
+    failed_probes: AtomicU64,
     breaks: AtomicU64,
     latency_nanos: AtomicU64,
     /// When the youngest statement that succeeded had begun, in nanoseconds since `since`.
@@ -50,6 +51,7 @@ impl InstanceStats {
             connections: zero(),
             connects: zero(),
             failed_connects: zero(),
+            failed_probes: zero(),
             breaks: zero(),
             latency_nanos: zero(),
             served_nanos: zero(),
@@ -160,6 +162,16 @@ impl InstanceStats {
 
     pub(crate) fn count_failed_connect(&self) {
         self.failed_connects.fetch_add(1, Relaxed);
+    }
+
+    /// Probes of the monitor that the instance did not answer so far, or answered with an error.
+    #[must_use]
+    pub fn failed_probes(&self) -> u64 {
+        self.failed_probes.load(Relaxed)
+    }
+
+    pub(crate) fn count_failed_probe(&self) {
+        self.failed_probes.fetch_add(1, Relaxed);
     }
 
     /// Moving average of the time a statement takes (weight 1/8); zero before the first.

@@ -63,6 +63,9 @@ impl Engine {
         // The monitor gave its session up, if it had one.
         member.watched_since = None;
         member.deaths = 0;
+        if failure.kind != FailureKind::Credentials {
+            member.stats.count_failed_probe();
+        }
         member.last_error = Some(Arc::clone(&failure.message));
         member.failure = Some(failure.kind);
         self.plan_next(index, asked_at, now);
