@@ -36,6 +36,13 @@ pub fn rounds() -> usize {
     asked.and_then(|rounds| rounds.parse().ok()).unwrap_or(101)
 }
 
+/// How many faults of each kind, by the variable `AURORA_BENCH_FAULTS`; 7 without it.
+#[must_use]
+pub fn faults() -> usize {
+    let asked = std::env::var("AURORA_BENCH_FAULTS").ok();
+    asked.and_then(|faults| faults.parse().ok()).unwrap_or(7)
+}
+
 /// A writer and one reader, so that ours and the baseline ask the same instance; with the tables
 /// `items`, full of rows, and `events`.
 ///

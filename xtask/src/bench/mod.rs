@@ -18,11 +18,12 @@ const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/performance.md"
 
 /// The programs that measure: package and name. Each takes a part of a name, and prints a JSON
 /// object for every figure that has it in its name.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 6] = [
     ("aurora-measure", "pure"),
     ("aurora-benches", "freshness"),
     ("aurora-benches", "end_to_end_sync"),
     ("aurora-benches", "end_to_end_async"),
+    ("aurora-benches", "after_failover"),
     ("aurora-benches", "at_rest"),
 ];
 
