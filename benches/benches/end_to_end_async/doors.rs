@@ -17,7 +17,7 @@ mod schema {
         events { id -> Integer, item -> Integer, }
     }
 }
-use schema::{events, items};
+pub(crate) use schema::{events, items};
 
 #[allow(missing_docs, unreachable_pub, reason = "the macro's own items")]
 mod item {

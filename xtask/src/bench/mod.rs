@@ -48,6 +48,7 @@ pub(crate) struct Options {
 /// Measures what is asked for and prints it.
 pub(crate) fn run(options: &Options) -> Result<(), StepError> {
     if options.guard {
+        packages::install_missing()?;
         packages::install_of(&[packages::VALGRIND])?;
         return guard::run(options);
     }
