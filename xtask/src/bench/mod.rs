@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what the layer costs, measured.
 
+mod compile;
 mod guard;
 mod page;
 mod reasons;
@@ -35,14 +36,18 @@ pub(crate) struct Options {
     /// Print the figures as a JSON array, in the last line
     #[arg(long)]
     json: bool,
-    /// Write the page `docs/performance.md`, or with `--guard` the counts to compare with; for all
-    /// figures only
+    /// Write the page `docs/performance.md`, or with `--guard` the counts to compare with, or with
+    /// `--compile` what the page says of it; for all figures only
     #[arg(long, conflicts_with = "filter")]
     write: bool,
     /// Count instructions under callgrind instead, and fail where there are 5 % more than those in
     /// `benches/instructions.txt`
     #[arg(long)]
     guard: bool,
+    /// Build `aurora-diesel` from nothing instead, beside bare Diesel, and look for crates that come
+    /// twice
+    #[arg(long, conflicts_with_all = ["filter", "guard"])]
+    compile: bool,
 }
 
 /// Measures what is asked for and prints it.
@@ -53,6 +58,9 @@ pub(crate) fn run(options: &Options) -> Result<(), StepError> {
         return guard::run(options);
     }
     packages::install_missing()?;
+    if options.compile {
+        return compile::run(options);
+    }
     let mut figures = Vec::new();
     for (package, name) in PROGRAMS {
         let what = ["--package", package, "--bench", name, "--", "--figures", &options.filter];

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::reasons;
+use super::{compile, reasons};
 use crate::step::{Step, StepError};
 
 fn number(value: &Value) -> String {
@@ -50,18 +50,7 @@ pub(super) fn table(figures: &[Value]) -> String {
 /// The page: `docs/performance.md`.
 pub(super) fn page(figures: &[Value]) -> Result<String, StepError> {
     let mut page = format!("# Performance\n\n{}\n", head()?);
-    page.push_str("| figure | unit | ours | baseline | ratio | target | met |\n");
-    page.push_str("|---|---|---:|---:|---:|---|---|\n");
-    for figure in figures {
-        let [ours, baseline, ratio] = ["ours", "baseline", "ratio"].map(|n| number(&figure[n]));
-        let (name, unit, target) =
-            (text(figure, "name"), text(figure, "unit"), text(figure, "target"));
-        let verdict = met(figure);
-        let _ = writeln!(
-            page,
-            "| {name} | {unit} | {ours} | {baseline} | {ratio} | {target} | {verdict} |"
-        );
-    }
+    page.push_str(&rows(figures));
     page.push_str("\n## What misses its target, and why\n\n");
     let missed: Vec<&Value> = figures.iter().filter(|figure| figure["met"] == false).collect();
     if missed.is_empty() {
@@ -71,14 +60,37 @@ pub(super) fn page(figures: &[Value]) -> Result<String, StepError> {
         let name = text(figure, "name");
         let _ = writeln!(page, "* **{name}**: {}", reasons::of(name));
     }
+    page.push_str(&compile::section()?);
     page.push_str(reasons::METHOD);
     Ok(page)
 }
 
+/// The figures as a table of the page.
+pub(super) fn rows(figures: &[Value]) -> String {
+    let mut rows = "| figure | unit | ours | baseline | ratio | target | met |\n".to_owned();
+    rows.push_str("|---|---|---:|---:|---:|---|---|\n");
+    for figure in figures {
+        let [ours, baseline, ratio] = ["ours", "baseline", "ratio"].map(|n| number(&figure[n]));
+        let (name, unit, target) =
+            (text(figure, "name"), text(figure, "unit"), text(figure, "target"));
+        let verdict = met(figure);
+        let _ = writeln!(
+            rows,
+            "| {name} | {unit} | {ours} | {baseline} | {ratio} | {target} | {verdict} |"
+        );
+    }
+    rows
+}
+
+/// Today.
+pub(super) fn date() -> Result<String, StepError> {
+    let date = Step::new("date").args(["-u", "+%Y-%m-%d"]).output()?;
+    Ok(String::from_utf8_lossy(&date).trim().to_owned())
+}
+
 /// The machine, the day and the command.
 fn head() -> Result<String, StepError> {
-    let date = Step::new("date").args(["-u", "+%Y-%m-%d"]).output()?;
-    let date = String::from_utf8_lossy(&date).trim().to_owned();
+    let date = date()?;
     let processors = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let named = processors.lines().filter(|line| line.starts_with("model name"));
     let model = named.clone().next().and_then(|line| line.split_once(": ")).map(|pair| pair.1);
