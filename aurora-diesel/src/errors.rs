@@ -3,6 +3,8 @@
 //! Diesel's error cannot carry a type of ours, so the three facts travel in its `details()`, in a
 //! line that [`outcome`], [`retry`] and [`instance`] read back.
 
+mod facts;
+
 use std::error::Error as _;
 
 #[cfg(any(
@@ -13,7 +15,9 @@ use std::error::Error as _;
 ))]
 use aurora_core::session::Trouble;
 use aurora_core::{ErrorKind, InstanceId, Outcome, Retry};
-use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error};
+use diesel::result::{DatabaseErrorKind, Error};
+
+use self::facts::{Facts, Information};
 
 /// Whether the write that failed with `error` was applied.
 ///
@@ -183,134 +187,5 @@ pub(crate) fn driver_message(error: &Error) -> String {
     error.to_string().lines().next().unwrap_or_default().trim().to_owned()
 }
 
-struct Information {
-    message: String,
-    details: String,
-    remedy: &'static str,
-}
-
-impl DatabaseErrorInformation for Information {
-    fn message(&self) -> &str {
-        &self.message
-    }
-
-    fn details(&self) -> Option<&str> {
-        Some(&self.details)
-    }
-
-    fn hint(&self) -> Option<&str> {
-        Some(self.remedy)
-    }
-
-    fn table_name(&self) -> Option<&str> {
-        None
-    }
-
-    fn column_name(&self) -> Option<&str> {
-        None
-    }
-
-    fn constraint_name(&self) -> Option<&str> {
-        None
-    }
-
-    fn statement_position(&self) -> Option<i32> {
-        None
-    }
-}
-
-/// What travels in `details()`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Facts<'a> {
-    outcome: Outcome,
-    retry: Retry,
-    instance: Option<&'a str>,
-}
-
-const MARK: &str = "aurora: outcome=";
-
-impl<'a> Facts<'a> {
-    fn of(error: &'a aurora_core::Error) -> Self {
-        Self {
-            outcome: error.outcome(),
-            retry: error.retry(),
-            instance: error.instance().map(InstanceId::as_str),
-        }
-    }
-
-    fn write(self) -> String {
-        let outcome = match self.outcome {
-            Outcome::Applied => "applied",
-            Outcome::NotApplied => "not-applied",
-            Outcome::Unknown => "unknown",
-        };
-        let retry = match self.retry {
-            Retry::AfterTopologyChange => "after-topology-change",
-            Retry::IfIdempotent => "if-idempotent",
-            Retry::Never => "never",
-        };
-        let instance = self.instance.map(|name| format!(" instance={name}")).unwrap_or_default();
-        format!("{MARK}{outcome} retry={retry}{instance}")
-    }
-
-    fn read(information: &'a (dyn DatabaseErrorInformation + Send + Sync)) -> Option<Self> {
-        let mut words = information.details()?.strip_prefix(MARK)?.splitn(3, ' ');
-        let outcome = match words.next()? {
-            "applied" => Outcome::Applied,
-            "not-applied" => Outcome::NotApplied,
-            "unknown" => Outcome::Unknown,
-            _ => return None,
-        };
-        let retry = match words.next()?.strip_prefix("retry=")? {
-            "after-topology-change" => Retry::AfterTopologyChange,
-            "if-idempotent" => Retry::IfIdempotent,
-            "never" => Retry::Never,
-            _ => return None,
-        };
-        let instance = words.next().and_then(|word| word.strip_prefix("instance="));
-        Some(Self { outcome, retry, instance })
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn plain(kind: DatabaseErrorKind) -> Error {
-        Error::DatabaseError(kind, Box::new("server closed the connection\n".to_owned()))
-    }
-
-    #[test]
-    fn what_is_written_into_an_error_is_read_back() {
-        let ids = InstanceId::from("10.0.0.1:5432");
-        for known in [Outcome::Applied, Outcome::NotApplied, Outcome::Unknown] {
-            let error = lost(&plain(DatabaseErrorKind::ClosedConnection), &ids, known);
-            assert_eq!(outcome(&error), known);
-            assert_eq!(instance(&error), Some("10.0.0.1:5432"));
-            assert_eq!(retry(&error) == Retry::IfIdempotent, known == Outcome::Unknown);
-        }
-        let error = from_core(&aurora_core::Error::new(ErrorKind::NoWriter, "no writer"));
-        assert_eq!((outcome(&error), instance(&error)), (Outcome::NotApplied, None));
-        assert_eq!(retry(&error), Retry::AfterTopologyChange);
-    }
-
-    #[test]
-    fn a_message_is_one_line_and_names_the_remedy() {
-        let error =
-            lost(&plain(DatabaseErrorKind::ClosedConnection), &"a".into(), Outcome::Unknown);
-        let Error::DatabaseError(_, information) = &error else { panic!("{error}") };
-        assert_eq!(
-            information.message(),
-            "the connection to a was lost: server closed the connection"
-        );
-        assert!(information.hint().unwrap().contains("idempotent"));
-    }
-
-    #[cfg(feature = "postgres")]
-    #[test]
-    fn a_broken_connection_is_lost_whatever_the_error_says() {
-        assert_eq!(trouble(&plain(DatabaseErrorKind::Unknown), true), Trouble::Lost);
-        assert_eq!(trouble(&plain(DatabaseErrorKind::Unknown), false), Trouble::Statement);
-        assert_eq!(trouble(&plain(DatabaseErrorKind::UnableToSendCommand), true), Trouble::NotSent);
-    }
-}
+mod tests;
