@@ -105,10 +105,11 @@ impl Servers {
 
     /// Runs statements on an instance.
     pub(crate) fn run(&self, index: usize, sql: &str) -> Result<(), Failed> {
-        Ok(match self {
+        match self {
             Self::Postgres(kit) => kit.client(index)?.batch_execute(sql)?,
             Self::MariaDb(kit) => kit.client(index)?.run(sql)?,
-        })
+        }
+        Ok(())
     }
 
     /// The address of an instance, as it gives it itself.
