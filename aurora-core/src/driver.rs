@@ -162,6 +162,9 @@ impl<'a> Driver<'a> {
         let now = Instant::now();
         let before = engine.topology().generation();
         engine.handle(now, input, &mut self.outputs);
+        if engine.is_behind() && self.shared.changed.total_listeners() > 0 {
+            engine.catch_up(now, &mut self.outputs);
+        }
         for output in std::mem::take(&mut self.outputs) {
             self.carry_out(output);
         }

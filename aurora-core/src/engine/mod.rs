@@ -21,6 +21,7 @@ mod message;
 mod reign;
 mod report;
 mod schedule;
+mod shown;
 mod slow_start;
 mod snapshot;
 mod successor;
@@ -42,6 +43,7 @@ use self::member::{Member, Origin};
 pub(crate) use self::message::{Input, Output};
 pub use self::report::Complaint;
 pub(crate) use self::report::{FailureKind, Listed, Members, ProbeFailure, Report};
+use self::shown::Shown;
 use self::unrest::Unrest;
 use self::want::Want;
 use crate::config::Address;
@@ -108,6 +110,7 @@ pub(crate) struct Engine {
     described: Arc<Described>,
     rng: fastrand::Rng,
     published: Arc<Topology>,
+    shown: Shown,
 }
 
 impl Engine {
@@ -141,6 +144,7 @@ impl Engine {
             described: Arc::default(),
             rng: fastrand::Rng::with_seed(seed),
             published: Arc::new(Topology::new(Vec::new())),
+            shown: Shown::default(),
         };
         for address in configured {
             let id = InstanceId::from(address.to_string());
@@ -202,7 +206,7 @@ impl Engine {
         self.ask_configured_again(now);
         self.judge_lists();
         self.warm_up(now);
-        self.publish(is_fact, out);
+        self.publish(now, is_fact, out);
         self.schedule(now, out);
     }
 

@@ -37,7 +37,7 @@ impl Engine {
             };
             [Some(due), verdict, member.overdue_at]
         });
-        per_member.flatten().min()
+        per_member.flatten().chain(self.shows_at()).min()
     }
 
     /// Everybody is asked at once: something happened.

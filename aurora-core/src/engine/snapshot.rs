@@ -1,23 +1,42 @@
 //! What everybody sees of the cluster, and what is told of its changes.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::{Engine, Output, diff};
 use crate::topology::{Sampled, Topology};
 
 impl Engine {
-    /// Publishes what has changed; after a fact at least freshness has.
-    pub(super) fn publish(&mut self, is_fact: bool, out: &mut Vec<Output>) {
-        let mut next = self.snapshot(self.published.generation);
-        if next.differs_from(&self.published) {
-            next.generation += 1;
-        } else if !is_fact {
+    /// Publishes what has changed; after a fact at least freshness has, which may be put off.
+    pub(super) fn publish(&mut self, now: Instant, is_fact: bool, out: &mut Vec<Output>) {
+        if self.is_shown() && if is_fact { self.put_off(now) } else { !self.is_due(now) } {
+            debug_assert!(!self.snapshot(0).differs_from(&self.published));
             return;
         }
-        for event in diff::events(&self.published, &next) {
-            out.push(Output::Announce(event));
+        self.show(now, is_fact, out);
+    }
+
+    /// Publishes what was put off: somebody waits for news.
+    pub(crate) fn catch_up(&mut self, now: Instant, out: &mut Vec<Output>) {
+        if self.is_behind() {
+            self.show(now, true, out);
+        }
+    }
+
+    fn show(&mut self, now: Instant, is_fact: bool, out: &mut Vec<Output>) {
+        let mut next = self.snapshot(self.published.generation);
+        let differs = next.differs_from(&self.published);
+        if differs {
+            next.generation += 1;
+        } else if !is_fact && !self.is_behind() {
+            return;
+        }
+        if differs || next.degraded != self.published.degraded {
+            let events = diff::events(&self.published, &next);
+            out.extend(events.into_iter().map(Output::Announce));
         }
         self.published = Arc::new(next);
+        self.note_shown(now);
         out.push(Output::Publish(Arc::clone(&self.published)));
     }
 

@@ -35,6 +35,11 @@ impl Engine {
         }
     }
 
+    /// The moment whose data somebody wants now.
+    pub(super) fn wanted(&self, now: Instant) -> Option<Instant> {
+        self.want.filter(|want| want.is_present(now)).map(|want| want.required)
+    }
+
     /// The interval at which the instance is asked while freshness is wanted that is not there:
     /// often at first. A reader that is far behind will still be in a moment, so the further it is,
     /// the slower.

@@ -6,6 +6,7 @@ mod epochs;
 pub(crate) mod events;
 mod failover;
 mod freshness;
+mod large;
 mod lineage;
 mod members;
 mod monitor;
