@@ -27,7 +27,8 @@ const PROGRAMS: [(&str, &str); 2] =
 /// answers come: of so many runs the least counts.
 const WITH_SERVER: (&str, usize) = ("select", 3);
 
-type Counts = BTreeMap<String, u64>;
+/// Instructions of one time each, by the name of the work.
+pub(super) type Counts = BTreeMap<String, u64>;
 
 /// Counts, compares, and fails where there are too many.
 pub(super) fn run(options: &Options) -> Result<(), StepError> {
@@ -41,10 +42,9 @@ pub(super) fn run(options: &Options) -> Result<(), StepError> {
             found.insert(name.to_owned(), count);
         }
     }
-    let mut baseline = match fs::read_to_string(BASELINE) {
-        Ok(text) => parse(&text)?,
+    let mut baseline = match stored() {
         Err(_) if options.write => Counts::new(),
-        Err(error) => return Err(StepError::Other(format!("{BASELINE}: {error}"))),
+        stored => stored?,
     };
     baseline.retain(|name, _| name.contains(&options.filter));
     let figures: Vec<Value> = found.iter().map(|pair| figure(pair, &baseline)).collect();
@@ -108,6 +108,12 @@ fn total(text: &str) -> Option<u64> {
     let of = |word: &str| text.lines().find_map(|line| line.strip_prefix(word));
     let count = of("totals:").or_else(|| of("summary:"))?;
     count.split_whitespace().next()?.parse().ok()
+}
+
+/// The counts to compare with.
+pub(super) fn stored() -> Result<Counts, StepError> {
+    let text = fs::read_to_string(BASELINE);
+    parse(&text.map_err(|error| StepError::Other(format!("{BASELINE}: {error}")))?)
 }
 
 fn parse(text: &str) -> Result<Counts, StepError> {

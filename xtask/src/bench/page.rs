@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{compile, reasons};
+use super::{compile, guard, reasons};
 use crate::step::{Step, StepError};
 
 fn number(value: &Value) -> String {
@@ -56,9 +56,10 @@ pub(super) fn page(figures: &[Value]) -> Result<String, StepError> {
     if missed.is_empty() {
         page.push_str("Nothing.\n");
     }
+    let counts = guard::stored()?;
     for figure in missed {
         let name = text(figure, "name");
-        let _ = writeln!(page, "* **{name}**: {}", reasons::of(name));
+        let _ = writeln!(page, "* **{name}**: {}", reasons::of(name, &counts));
     }
     page.push_str(&compile::section()?);
     page.push_str(reasons::METHOD);
