@@ -1,11 +1,13 @@
 //! The rows of the catalogue.
 
 mod cluster;
+mod credentials;
 mod program;
 
 use std::time::Duration;
 
-use self::cluster::{CREDENTIALS, NAMES, STORMS, TOPOLOGY};
+use self::cluster::{NAMES, STORMS, TOPOLOGY};
+use self::credentials::CREDENTIALS;
 use self::program::{ADAPTER, PROGRAM, TRANSACTIONS};
 use super::catalogue::{ADAPTERS, Fault, Often, Proof};
 
