@@ -83,10 +83,16 @@ impl OwnSocket {
         !peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 
-    /// Ends the connection under whoever waits on it.
+    /// Ends the connection under whoever waits on it, and at the server as soon as its owner has
+    /// closed it.
     pub fn shut_down(&self) {
+        let socket = SockRef::from(&self.0);
+        // A server whose answer has filled all buffers learns nothing from the end alone: it goes on
+        // to wait until it may send more, and holds its transaction all the time (Linux: until its
+        // probe of the window meets no socket any more, a minute later). So closing is a reset.
+        let _ = socket.set_linger(Some(Duration::ZERO));
         // It may be closed already, which comes to the same.
-        let _ = self.0.shutdown(Shutdown::Both);
+        let _ = socket.shutdown(Shutdown::Both);
     }
 }
 
@@ -214,6 +220,36 @@ mod tests {
         assert_eq!(blocked.join().unwrap().unwrap(), 0, "it reads the end");
         other.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
         assert!(other.read(&mut [0]).is_err(), "it goes on waiting");
+    }
+
+    #[test]
+    fn a_server_in_the_middle_of_a_long_answer_hears_of_the_end_at_once() {
+        use std::io::Write as _;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut theirs, _) = listener.accept().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        let mut stuck = 0;
+        while stuck < 10 {
+            // All buffers are full when nothing moves for a while.
+            stuck = if theirs.write(&[7; 65_536]).is_ok() { 0 } else { stuck + 1 };
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        theirs.set_nonblocking(false).unwrap();
+        theirs.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
+        let answering = std::thread::spawn(move || {
+            loop {
+                theirs.write_all(&[7; 65_536])?;
+            }
+        });
+        let copy = the_one(listener.local_addr().unwrap(), &ours);
+        copy.shut_down();
+        drop(copy);
+        // Drivers read what is there before they close.
+        std::io::copy(&mut ours, &mut std::io::sink()).unwrap();
+        drop(ours);
+        let failed: std::io::Result<()> = answering.join().unwrap();
+        assert_ne!(failed.unwrap_err().kind(), ErrorKind::WouldBlock, "it waits no longer");
     }
 
     #[test]
