@@ -2,8 +2,6 @@
 
 mod diesel_async;
 mod diesel_r2d2;
-mod mysql_bb8;
-mod mysql_r2d2;
 mod mysql_seaorm;
 mod seaorm;
 mod tables;
@@ -12,8 +10,12 @@ use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ::diesel_async::{AsyncMysqlConnection, AsyncPgConnection};
 use aurora_core::{Cluster, Outcome};
+use diesel::{MysqlConnection, PgConnection};
 
+use self::diesel_async::DieselAsync;
+use self::diesel_r2d2::DieselR2d2;
 use crate::ledger::Id;
 use crate::options::Engine;
 
@@ -73,14 +75,16 @@ pub(crate) fn open(
 ) -> Result<Arc<dyn Adapter>, Box<dyn Error + Send + Sync>> {
     Ok(match (kind, engine) {
         (Kind::Diesel, Engine::Postgres) => {
-            Arc::new(diesel_r2d2::DieselR2d2::open(cluster, threads)?)
+            Arc::new(DieselR2d2::<PgConnection>::open(cluster, threads)?)
         }
-        (Kind::Diesel, Engine::Mysql) => Arc::new(mysql_r2d2::MysqlR2d2::open(cluster, threads)?),
+        (Kind::Diesel, Engine::Mysql) => {
+            Arc::new(DieselR2d2::<MysqlConnection>::open(cluster, threads)?)
+        }
         (Kind::DieselAsync, Engine::Postgres) => {
-            Arc::new(diesel_async::DieselAsync::open(cluster, threads)?)
+            Arc::new(DieselAsync::<AsyncPgConnection>::open(cluster, threads)?)
         }
         (Kind::DieselAsync, Engine::Mysql) => {
-            Arc::new(mysql_bb8::MysqlBb8::open(cluster, threads)?)
+            Arc::new(DieselAsync::<AsyncMysqlConnection>::open(cluster, threads)?)
         }
         (Kind::Seaorm, Engine::Postgres) => Arc::new(seaorm::SeaOrm::open(cluster, threads)?),
         (Kind::Seaorm, Engine::Mysql) => {

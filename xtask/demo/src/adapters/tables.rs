@@ -45,6 +45,21 @@ pub(super) fn server() -> SqlLiteral<Text> {
     sql("host(inet_server_addr())")
 }
 
+/// The same on MySQL.
+pub(super) fn mysql_server() -> SqlLiteral<Text> {
+    sql("@@bind_address")
+}
+
+/// Where the INSERT before it ran. MySQL has no RETURNING, and an INSERT no place for its instance:
+/// ROW_COUNT() has it asked on the connection of the INSERT.
+pub(super) fn mysql_inserted() -> SqlLiteral<Text> {
+    sql("CONCAT(@@bind_address, LEFT(ROW_COUNT(), 0))")
+}
+
+/// What stands for the address when that was not told: that the INSERT is there is certain, whatever
+/// becomes of the question.
+pub(super) const UNTOLD: &str = "0.0.0.0";
+
 pub(super) fn address(text: &str) -> Result<IpAddr, Failure> {
     text.parse().map_err(|_| Failure {
         outcome: Outcome::Applied,
