@@ -19,7 +19,10 @@ fn a_backend_crash_is_not_a_loss() {
     world.server("a").state = State::Fails(FailureKind::NotReady);
     world.hang_up("a");
     assert!(world.is("a", Role::Writer, Health::Suspect));
+    let failed = |world: &World| world.instance("a").stats().failed_probes();
+    let before = failed(&world);
     world.advance(ms(100));
+    assert!(failed(&world) > before, "who looks at the counters sees it as well");
     world.server("a").state = State::Up;
     let back = world.until(secs(1), |w| w.writer() == Some("a"));
     assert!(back <= ms(30), "{back:?}");
