@@ -1,5 +1,6 @@
 //! diesel-async's sessions on a MariaDB cluster.
 
+mod commits;
 mod connections;
 mod dropped;
 mod failovers;

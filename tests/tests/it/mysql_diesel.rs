@@ -1,5 +1,6 @@
 //! Diesel's `MysqlConnection` on a real MariaDB cluster.
 
+mod commits;
 mod dropped;
 mod errors;
 mod failover;

@@ -12,7 +12,7 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel_async::{AsyncMysqlConnection, RunQueryDsl};
-use test_kit::MariaDbCluster;
+use test_kit::{MariaDbBuilder, MariaDbCluster};
 
 pub(crate) type Manager = AuroraConnectionManager<AsyncMysqlConnection>;
 pub(crate) type Session = AuroraConnection<AsyncMysqlConnection>;
@@ -46,8 +46,13 @@ pub(crate) struct Stand {
 impl Stand {
     /// So many servers, of which every one is online, where `sql` was run.
     pub(crate) async fn new(instances: usize, sql: &'static str) -> Self {
+        Self::with(MariaDbCluster::builder().instances(instances), sql).await
+    }
+
+    /// Servers as described, of which every one is online, where `sql` was run.
+    pub(crate) async fn with(servers: MariaDbBuilder, sql: &'static str) -> Self {
         let start = move || {
-            let kit = MariaDbCluster::builder().instances(instances).start().unwrap();
+            let kit = servers.start().unwrap();
             kit.superuser(kit.writer()).unwrap().run(sql).unwrap();
             kit.await_readers().unwrap();
             kit
