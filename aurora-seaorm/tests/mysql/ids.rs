@@ -8,9 +8,11 @@ const LAST: &str = "SELECT CAST(LAST_INSERT_ID() AS SIGNED)";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_are_made_read_changed_and_removed_by_their_numbers() {
-    let stand = Stand::new(2).await;
-    // A reader that is behind must not be asked for what was just written.
-    stand.verb(|kit| kit.pause_replay(1)).await;
+    let stand = Stand::new(3).await;
+    // Readers that are behind must not be asked for what was just written.
+    for reader in [1, 2] {
+        stand.verb(move |kit| kit.pause_replay(reader)).await;
+    }
     let made = named("a").insert(&stand.db).await.unwrap();
     assert_eq!((made.id, made.name.as_str()), (1, "a"));
     let mut change: item::ActiveModel = made.into();
@@ -22,7 +24,10 @@ async fn rows_are_made_read_changed_and_removed_by_their_numbers() {
     assert_eq!(many.last_insert_id, Some(3), "the first of them");
     item::Entity::delete_by_id(1).exec(&stand.db).await.unwrap();
     assert_eq!(item::Entity::find_by_id(1).one(&stand.db).await.unwrap(), None);
-    stand.verb(|kit| kit.resume_replay(1)).await;
+    for reader in [1, 2] {
+        assert_eq!(stand.ask(reader, "SELECT COUNT(*) FROM items").await, "0", "it was behind");
+        stand.verb(move |kit| kit.resume_replay(reader)).await;
+    }
 }
 
 /// Others insert on the same connections in between.
