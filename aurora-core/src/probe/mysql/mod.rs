@@ -12,6 +12,8 @@ use std::net::IpAddr;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use socket2::SockRef;
+
 use self::wire::Wire;
 use super::{Failure, Tls};
 use crate::config::{Address, Config};
@@ -19,6 +21,7 @@ use crate::credentials::Login;
 use crate::dialect::Answer;
 use crate::engine::FailureKind;
 use crate::names::reach;
+use crate::socket;
 
 /// Dropping it closes the connection.
 pub(super) struct MySqlLink {
@@ -39,6 +42,9 @@ pub(super) async fn connect(
     let (stream, ip) = reach(found, address.port()).await?;
     // A delayed small packet would look like a slow instance.
     let _ = stream.set_nodelay(true);
+    // The probes have deadlines of their own. But where ports are changed on the way, an
+    // application's connection is known by this not being set yet, and there must be no other.
+    socket::bound(&SockRef::from(&stream), config);
     let wire = login::log_in(stream, config, tls, address, login).await?;
     Ok((MySqlLink { wire, ended: None }, ip))
 }
