@@ -62,9 +62,9 @@ async fn silence_towards_clients<K: Servers, R>(
 /// B7: answers end in the middle, by a reset or in an orderly way, or are no answers at all.
 pub(super) async fn garbage<K: Servers>(case: Case) {
     let mut spoilt = vec![Mishap::ResetInMessage, Mishap::TruncateMessage];
-    // sqlx-mysql looks at no number of a packet: it takes garbage for an answer, and may wait for a
-    // rest that never comes.
-    if case.adapter != "mysql_seaorm" {
+    // sqlx-mysql and MariaDB Connector/C take a packet that is out of order for an answer, and may
+    // wait for a rest that never comes.
+    if !matches!(case.adapter, "mysql_r2d2" | "mysql_seaorm") {
         spoilt.push(Mishap::Garbage);
     }
     let times = spoilt.len() + 1;
