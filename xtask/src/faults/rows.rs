@@ -128,7 +128,8 @@ const HANGS: &[Fault] = &[
         "answers end in the middle, or are garbage",
         "mishaps of the proxy",
         trial("b7_garbage"),
-    ),
+    )
+    .on_mysql_by("mishaps of the proxy; garbage with bb8 and deadpool alone"),
     Fault::new(
         "B8",
         "idle connections are forgotten",
