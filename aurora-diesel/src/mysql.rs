@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use aurora_core::transaction::{Evidence, RunOptions};
-use aurora_core::{Cluster, ErrorKind, Family, Instance, Login, OwnSocket, TlsMode};
+use aurora_core::{Cluster, Config, ErrorKind, Family, Instance, Login, OwnSocket, TlsMode};
 use diesel::connection::{Connection, DefaultLoadingMode, LoadConnection, MultiConnectionHelper};
 use diesel::expression::QueryMetadata;
 use diesel::migration::MigrationConnection;
@@ -67,14 +67,10 @@ impl sealed::Open for MysqlConnection {
         {
             return Err(words::not_encrypted());
         }
-        let socket = instance.ip().and_then(|ip| {
+        let abort = instance.ip().map(|ip| {
             let peer = SocketAddr::new(ip, instance.address().port());
-            let sought = socket::Sought { peer, user_timeout: None, local_port: own.client_port };
-            let socket = socket::find(&sought);
-            OwnSocket::bound(peer, own.client_port, config);
-            socket
+            abort(peer, own.client_port, config)
         });
-        let abort = socket.map(|socket| -> sealed::Abort { Box::new(move || socket.shut_down()) });
         // That it replicates from nobody is known by the monitor alone.
         let (takes_writes, identity) = (own.takes_writes, own.identity);
         Ok(Proof { takes_writes, is_proof: false, identity, abort })
@@ -91,6 +87,20 @@ impl sealed::Open for MysqlConnection {
 
     fn explain(&mut self, error: Error, form: Form) -> Explained {
         errors::explain(self, error, form)
+    }
+}
+
+/// What ends the new connection to `peer`, which the server sees at `local_port`, when its instance
+/// is lost. From here on the operating system bounds it as well.
+fn abort(peer: SocketAddr, local_port: Option<u16>, config: &Config) -> sealed::Abort {
+    let socket = socket::find(&socket::Sought { peer, user_timeout: None, local_port });
+    OwnSocket::bound(peer, local_port, config);
+    match socket {
+        Some(socket) => Box::new(move || socket.shut_down()),
+        None => {
+            let time = config.tcp_user_timeout();
+            Box::new(move || socket::end_all(peer, time))
+        }
     }
 }
 

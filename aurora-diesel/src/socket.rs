@@ -10,7 +10,10 @@
 //! proxy or a translation of addresses changes it.) What still fits twice is not ended.
 //!
 //! MySQL's libraries set nothing: there the port decides, and where no socket has it, because
-//! something changes ports, the only socket with that peer for which nobody has set a time.
+//! something changes ports, the only socket with that peer for which nobody has set a time. Of
+//! several that are opened at the same moment none is known: then all of them are ended, and every
+//! other one to that server for which we have set the time. That is right for an instance that is
+//! lost, and for nothing else.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -56,6 +59,18 @@ pub(crate) fn find(sought: &Sought) -> Option<OwnSocket> {
     }
     // Two different ones that look the same: better none than the wrong one.
     if found.len() == 1 { found.pop() } else { None }
+}
+
+/// Ends what leads to `peer` and has had this time set, whosever it is. Without a time ours are not
+/// told from those of others, and none is ended.
+#[cfg(feature = "mysql")]
+pub(crate) fn end_all(peer: SocketAddr, user_timeout: Duration) {
+    if user_timeout.is_zero() {
+        return;
+    }
+    let mut found = OwnSocket::connected_to(peer);
+    found.retain(|socket| socket.user_timeout() == Some(user_timeout));
+    found.iter().for_each(OwnSocket::shut_down);
 }
 
 #[cfg(test)]
@@ -104,6 +119,27 @@ mod tests {
         let _other = TcpStream::connect(server).unwrap();
         assert_eq!(find(&sought(port)).expect("by its port").local_port(), port);
         assert!(find(&sought(Some(1))).is_none(), "either could be it");
+    }
+
+    #[cfg(feature = "mysql")]
+    #[test]
+    fn of_a_lost_instance_all_are_ended_that_were_bounded_and_no_others() {
+        use std::io::{ErrorKind, Read as _};
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap();
+        let config = aurora_core::Config::from_url("mysql://app@h/d?tcp_user_timeout=3s").unwrap();
+        let mut both = [TcpStream::connect(server).unwrap(), TcpStream::connect(server).unwrap()];
+        OwnSocket::bound(server, Some(1), &config);
+        let mut another = TcpStream::connect(server).unwrap();
+        end_all(server, Duration::ZERO);
+        let is_open = |stream: &mut TcpStream| {
+            stream.set_nonblocking(true).unwrap();
+            stream.read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+        };
+        assert!(both.iter_mut().all(is_open), "no time is everybody's");
+        end_all(server, Duration::from_secs(3));
+        assert!(!both.iter_mut().any(is_open));
+        assert!(is_open(&mut another));
     }
 
     #[cfg(feature = "postgres")]

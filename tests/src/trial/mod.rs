@@ -78,12 +78,6 @@ impl Case {
         self.adapter.ends_with("r2d2")
     }
 
-    /// Whether the adapter knows its sockets by the ports that the server tells, which proxies
-    /// change: MySQL's client libraries cannot be told anything else to know them by.
-    fn knows_by_ports(&self) -> bool {
-        self.adapter == "mysql_r2d2"
-    }
-
     /// Whether the adapter is SeaORM's.
     #[must_use]
     pub fn is_seaorm(&self) -> bool {
@@ -107,9 +101,6 @@ impl Case {
     pub async fn with<K: Servers>(self, setup: &Setup, options: &str) -> Trial<K> {
         let record = Record::begin(self.fault, self.adapter);
         let scene = Scene::<K>::set_up(self.open, setup, options).await;
-        if self.knows_by_ports() && setup.has_proxies() {
-            (0..scene.kit.count()).for_each(|index| scene.kit.proxy(index).keep_ports());
-        }
         let watch = Watch::start(&scene.cluster);
         let load = Load::start(&scene).await;
         Trial { load, watch, record, struck: None, healed: None, scene }

@@ -48,9 +48,6 @@ impl Servers {
                 Self::MariaDb(servers.start()?)
             }
         };
-        if proxies && engine == Engine::Mysql {
-            started.keep_ports();
-        }
         Ok(started)
     }
 
@@ -84,12 +81,6 @@ impl Servers {
 
     pub(crate) fn switchover(&self, to: usize) -> Result<(), KitError> {
         both!(self.switchover(to))
-    }
-
-    /// Has the proxies before the instances leave the clients' ports as they are. MySQL's client
-    /// libraries cannot be told anything but that to know their sockets by.
-    fn keep_ports(&self) {
-        (0..3).for_each(|index| both!(self.proxy(index)).keep_ports());
     }
 
     /// Has the network before an instance misbehave.

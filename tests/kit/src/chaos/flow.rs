@@ -113,8 +113,7 @@ async fn reach(
     mut plan: watch::Receiver<Plan>,
 ) -> Option<TcpStream> {
     plan.wait_for(|plan| !plan.stalls_handshakes()).await.ok()?;
-    let source = shared.keeps_ports().then(|| source(client)).flatten();
-    let connect = timeout(CONNECT_LIMIT, connect(shared.target(), source));
+    let connect = timeout(CONNECT_LIMIT, connect(shared.target()));
     let server = connect.await.unwrap_or_else(|late| Err(late.into()));
     match server.and_then(|server| client.set_nodelay(true).map(|()| server)) {
         Ok(server) => Some(server),
@@ -125,19 +124,8 @@ async fn reach(
     }
 }
 
-/// The address at which the proxy has met the client, with the client's port.
-fn source(client: &TcpStream) -> Option<SocketAddr> {
-    let (own, peer) = (client.local_addr().ok()?, client.peer_addr().ok()?);
-    Some(SocketAddr::new(own.ip(), peer.port()))
-}
-
-async fn connect(target: SocketAddr, source: Option<SocketAddr>) -> io::Result<TcpStream> {
+async fn connect(target: SocketAddr) -> io::Result<TcpStream> {
     let socket = if target.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    if let Some(source) = source {
-        // That of a connection which has ended just now is free.
-        socket.set_reuseaddr(true)?;
-        socket.bind(source)?;
-    }
     // One that is given up in between is reset, too.
     SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
     let server = socket.connect(target).await?;

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -56,8 +55,6 @@ pub(crate) struct Shared {
     pub(crate) arsenal: Arsenal,
     /// Whether the server speaks the protocol of MySQL.
     pub(crate) mysql: bool,
-    /// Whether the server is to see the ports of the clients.
-    keeps_ports: AtomicBool,
     random: Mutex<fastrand::Rng>,
     target: Mutex<SocketAddr>,
     door: Door,
@@ -103,7 +100,6 @@ impl ChaosProxy {
             tally: Arc::default(),
             arsenal: Arsenal::default(),
             mysql,
-            keeps_ports: AtomicBool::new(false),
             random: Mutex::new(fastrand::Rng::with_seed(0)),
             target: Mutex::new(target),
             door: Door::open(listen, reactor.handle())?,
@@ -181,12 +177,6 @@ impl ChaosProxy {
         self.arm(Mishap::LoseAnswer(then), Aim::Commit)
     }
 
-    /// Connects to the server with the client's port from now on, at an address of the proxy's own:
-    /// as a network does that is no proxy at all. Clients may recognise their connections by it.
-    pub fn keep_ports(&self) {
-        self.shared.keeps_ports.store(true, Ordering::Relaxed);
-    }
-
     /// What is random about the connections accepted from now on comes from this number; from 0
     /// if it is never set.
     pub fn seed(&self, seed: u64) {
@@ -245,11 +235,6 @@ impl ChaosProxy {
 impl Shared {
     pub(crate) fn target(&self) -> SocketAddr {
         *guarded(&self.target)
-    }
-
-    /// Whether the server sees the ports of the clients.
-    pub(crate) fn keeps_ports(&self) -> bool {
-        self.keeps_ports.load(Ordering::Relaxed)
     }
 
     /// What is random about one connection.

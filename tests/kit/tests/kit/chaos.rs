@@ -6,7 +6,7 @@ mod slow;
 mod tls;
 
 use std::io::ErrorKind;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -69,23 +69,6 @@ pub(crate) fn io_kind(error: &postgres::Error) -> Option<ErrorKind> {
 
 fn insert(id: i32) -> String {
     format!("INSERT INTO t VALUES ({id})")
-}
-
-#[test]
-fn a_server_sees_the_ports_of_clients_if_the_proxy_is_told_to_keep_them() {
-    let server = TcpListener::bind("127.0.0.1:0").expect("a listener");
-    let target = server.local_addr().expect("an address");
-    let proxy = ChaosProxy::start(([127, 88, 77, 66], 0), target).expect("a proxy");
-    let ports = || {
-        let client = TcpStream::connect(proxy.address()).expect("a connection");
-        let (_, peer) = server.accept().expect("a connection of the proxy's");
-        (client.local_addr().expect("an address").port(), peer.port())
-    };
-    proxy.keep_ports();
-    for _ in 0..3 {
-        let (own, seen) = ports();
-        assert_eq!(own, seen);
-    }
 }
 
 #[test]
