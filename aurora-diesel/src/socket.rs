@@ -78,6 +78,9 @@ pub(crate) fn end_all(peer: SocketAddr, user_timeout: Duration) {
 mod tests {
     use std::net::{TcpListener, TcpStream};
 
+    #[cfg(not(feature = "postgres"))]
+    use aurora_core::Config;
+
     use super::*;
 
     fn connect(server: SocketAddr, user_timeout: Duration) -> (TcpStream, Sought) {
@@ -127,7 +130,7 @@ mod tests {
         use std::io::{ErrorKind, Read as _};
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = listener.local_addr().unwrap();
-        let config = aurora_core::Config::from_url("mysql://app@h/d?tcp_user_timeout=3s").unwrap();
+        let config = Config::from_url("mysql://app@h/d?tcp_user_timeout=3s").unwrap();
         let mut both = [TcpStream::connect(server).unwrap(), TcpStream::connect(server).unwrap()];
         OwnSocket::bound(server, Some(1), &config);
         let mut another = TcpStream::connect(server).unwrap();

@@ -29,12 +29,6 @@ impl Setup {
         self
     }
 
-    /// Whether there are proxies.
-    #[must_use]
-    pub(crate) const fn has_proxies(&self) -> bool {
-        self.proxies
-    }
-
     /// With a setting of the server's.
     pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.settings.push((name.into(), value.into()));
