@@ -45,13 +45,17 @@ pub(super) fn source(builder: &mut ConfigBuilder, values: &Values) {
 pub(super) fn parts(builder: &mut ConfigBuilder) {
     let problems = &mut builder.problems;
     let missing = !builder.url_is_unusable;
+    let scheme = builder.family.scheme();
     let looked_up = matches!(&builder.settings.cluster_id, Some(Some(id)) if !id.is_empty());
     match &builder.addresses {
         None if looked_up => {}
         None if missing => problems.add(
             "no host is given",
-            "write it in the URL, as in postgres://user@host:5432/database, and the URL in \
-             AURORA_URL or DATABASE_URL if it comes from the environment",
+            format!(
+                "write it in the URL, as in {scheme}://user@host:{}/database, and the URL in \
+                 AURORA_URL or DATABASE_URL if it comes from the environment",
+                builder.family.default_port()
+            ),
         ),
         None => {}
         Some(addresses) => {
@@ -60,19 +64,17 @@ pub(super) fn parts(builder: &mut ConfigBuilder) {
             }
         }
     }
-    let named = [
-        (&builder.user, "user", "write it in the URL, as in postgres://user@host/database"),
-        (&builder.database, "database", "write it in the URL, as in postgres://user@host/database"),
-    ];
+    let remedy = format!("write it in the URL, as in {scheme}://user@host/database");
+    let named = [(&builder.user, "user"), (&builder.database, "database")];
     let has_source = builder.credentials.is_some();
     if has_source && builder.password.is_some() {
         problems.add("a password and another source of credentials are given", "remove one");
     }
-    for (part, name, remedy) in named {
+    for (part, name) in named {
         match part.as_deref() {
             None | Some("") if name == "user" && has_source => {}
             None | Some("") if missing => {
-                problems.add(format!("no {name} is given, and none is guessed"), remedy);
+                problems.add(format!("no {name} is given, and none is guessed"), &remedy);
             }
             Some(text) if text.contains('\0') => nul(&format!("the {name}"), problems),
             None | Some(_) => {}
