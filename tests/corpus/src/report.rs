@@ -68,10 +68,12 @@ impl Report {
         1.0 - self.missed().count() as f64 / all.max(1) as f64
     }
 
-    /// Whether no violation was found, and enough reads were.
+    /// Whether anything was tried, no violation was found, and enough reads were.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        self.violations().next().is_none() && self.reads_found() >= READS
+        !self.records.is_empty()
+            && self.violations().next().is_none()
+            && self.reads_found() >= READS
     }
 
     /// The figures as one JSON object, with every violation.

@@ -30,16 +30,31 @@ pub(super) fn is_hidden(sql: &str) -> bool {
     let query = ["select", "with", "values", "do", "show", "explain", "analyze"]
         .iter()
         .any(|command| word.starts_with(command));
-    let visible = [
-        "nextval",
-        "setval",
-        "next value",
-        "insert",
-        "update",
-        "delete",
-        "replace",
-        "into",
-        "lastval",
-    ];
-    query && !visible.iter().any(|word| sql.contains(word))
+    // Whole words: a function of the user may be called `f1_simple_insert`.
+    let visible =
+        ["nextval", "setval", "value", "insert", "update", "delete", "replace", "into", "lastval"];
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$');
+    query && !sql.split(|c| !is_part(c)).any(|word| visible.contains(&word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_hidden;
+
+    #[test]
+    fn what_a_function_of_the_user_does_is_hidden_whatever_its_name() {
+        assert!(is_hidden("SELECT f1_simple_insert(1) FROM t1"));
+        assert!(is_hidden("SELECT * FROM writing_view"));
+        for visible in [
+            "SELECT NEXT VALUE FOR s",
+            "SELECT nextval(s)",
+            "SELECT s.nextval",
+            "WITH a AS (SELECT 1) DELETE FROM t",
+            "SELECT 1 INTO @a",
+            "EXPLAIN/**/INSERT INTO t VALUES (1)",
+            "INSERT INTO t SELECT 1",
+        ] {
+            assert!(!is_hidden(visible), "{visible}");
+        }
+    }
 }

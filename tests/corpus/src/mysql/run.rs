@@ -106,6 +106,13 @@ impl<'a> Run<'a> {
 
     /// Away with everything that a script has left.
     fn clean(&mut self) -> io::Result<()> {
+        // A procedure without an end goes on when its client has left.
+        for control in [&mut self.control, &mut self.reader_control] {
+            let mine = "SELECT id FROM information_schema.processlist WHERE user = 'suite'";
+            for id in control.must(mine)?.rows.concat() {
+                control.ask(&format!("KILL {id}"))?;
+            }
+        }
         let databases = self.control.must("SHOW DATABASES")?.rows.concat();
         let own = ["mysql", "information_schema", "performance_schema", "sys", "app"];
         for name in databases.iter().filter(|name| !own.contains(&name.as_str())) {
