@@ -113,6 +113,11 @@ impl<'a> Run<'a> {
                 control.ask(&format!("KILL {id}"))?;
             }
         }
+        // An account without a name, for our very address, would be taken for that of the scripts.
+        for host in self.control.must("SELECT host FROM mysql.user WHERE user = ''")?.rows.concat()
+        {
+            self.control.must(&format!("DROP USER ''@'{host}'"))?;
+        }
         let databases = self.control.must("SHOW DATABASES")?.rows.concat();
         let own = ["mysql", "information_schema", "performance_schema", "sys", "app"];
         for name in databases.iter().filter(|name| !own.contains(&name.as_str())) {
