@@ -12,6 +12,7 @@ use aurora_diesel::Cluster;
 use aurora_measure::{Figure, Goal, Report};
 use test_kit::PgCluster;
 
+use super::Open;
 use super::doors::Write;
 
 /// Threads that write all the time.
@@ -84,15 +85,36 @@ impl Awaited {
     }
 }
 
-/// Brings faults about in turn while `write` is called all the time.
+/// Brings faults about in turn while everybody writes.
+///
+/// Each fault meets a cluster of its own: one that has seen trouble in the last ten seconds takes the
+/// next for the same, and asks less and less often, as it must in a crash loop.
 pub(crate) fn measure(
     report: &Report,
     door: &str,
     kit: &PgCluster,
-    cluster: &Cluster,
-    write: &Write,
+    open: Open,
 ) -> Result<(), Failure> {
-    let (awaited, over, failed) = (Awaited::default(), AtomicBool::new(false), AtomicU32::new(0));
+    let (mut found, failed) = (Found::default(), AtomicU32::new(0));
+    for _ in 0..faults() {
+        for (fault, _) in Fault::ALL {
+            let cluster = super::connect(kit)?;
+            let write = open(&cluster, THREADS)?;
+            let brought = under_load(&write, &failed, |awaited| {
+                found.bring_about(kit, &cluster, fault, awaited)
+            });
+            brought.map_err(|error| format!("{door}: {error}"))?;
+            cluster.close();
+        }
+    }
+    eprintln!("  {door}: {} writes failed that were under way", failed.into_inner());
+    tell(report, door, &found);
+    Ok(())
+}
+
+/// Does `work` while all threads write.
+fn under_load<T>(write: &Write, failed: &AtomicU32, work: impl FnOnce(&Awaited) -> T) -> T {
+    let (awaited, over) = (Awaited::default(), AtomicBool::new(false));
     let load = || {
         for item in 0.. {
             if over.load(Ordering::Relaxed) {
@@ -107,15 +129,12 @@ pub(crate) fn measure(
             }
         }
     };
-    let found = thread::scope(|scope| {
+    thread::scope(|scope| {
         (0..THREADS).for_each(|_| drop(scope.spawn(load)));
-        let found = bring_about(kit, cluster, &awaited);
+        let done = work(&awaited);
         over.store(true, Ordering::Relaxed);
-        found
-    });
-    eprintln!("  {door}: {} writes failed that were under way", failed.into_inner());
-    tell(report, door, &found.map_err(|error| format!("{door}: {error}"))?);
-    Ok(())
+        done
+    })
 }
 
 /// What all faults cost.
@@ -126,25 +145,26 @@ struct Found {
     failed: [u64; 2],
 }
 
-fn bring_about(kit: &PgCluster, cluster: &Cluster, awaited: &Awaited) -> Result<Found, Failure> {
-    let mut found = Found::default();
-    for _ in 0..faults() {
-        for (fault, _) in Fault::ALL {
-            super::settled(kit, cluster)?;
-            let before = failed_connects(cluster);
-            found.costs.push((fault, one(kit, fault, awaited)?));
-            super::settled(kit, cluster)?;
-            for (name, after) in failed_connects(cluster) {
-                let before = before.get(&name).copied().unwrap_or_default();
-                for (most, (after, before)) in
-                    found.failed.iter_mut().zip(after.into_iter().zip(before))
-                {
-                    *most = (*most).max(after.saturating_sub(before));
-                }
+impl Found {
+    fn bring_about(
+        &mut self,
+        kit: &PgCluster,
+        cluster: &Cluster,
+        fault: Fault,
+        awaited: &Awaited,
+    ) -> Result<(), Failure> {
+        let before = failed_connects(cluster);
+        self.costs.push((fault, one(kit, fault, awaited)?));
+        super::settled(kit, cluster)?;
+        for (name, after) in failed_connects(cluster) {
+            let before = before.get(&name).copied().unwrap_or_default();
+            for (most, (after, before)) in self.failed.iter_mut().zip(after.into_iter().zip(before))
+            {
+                *most = (*most).max(after.saturating_sub(before));
             }
         }
+        Ok(())
     }
-    Ok(found)
 }
 
 /// One fault; the cluster is whole again afterwards.

@@ -27,9 +27,7 @@ fn main() -> Result<(), Failure> {
     if !doors.is_empty() {
         let kit = servers(PgCluster::builder())?;
         for (name, open) in doors {
-            let cluster = connect(&kit)?;
-            faults::measure(&report, name, &kit, &cluster, &open(&cluster, faults::THREADS)?)?;
-            cluster.close();
+            faults::measure(&report, name, &kit, open)?;
         }
     }
     let wanted = |name: &(&str, Open)| crowd::names(name.0).iter().any(|n| report.wants(n));

@@ -57,13 +57,28 @@ pub(super) fn page(figures: &[Value]) -> Result<String, StepError> {
         page.push_str("Nothing.\n");
     }
     let counts = guard::stored()?;
-    for figure in missed {
+    let reasoned = missed.iter().map(|figure| {
         let name = text(figure, "name");
-        let _ = writeln!(page, "* **{name}**: {}", reasons::of(name, &counts));
+        (name, reasons::of(name, &counts))
+    });
+    for (names, reason) in together(reasoned) {
+        let _ = writeln!(page, "* **{}**: {reason}", names.join("; "));
     }
     page.push_str(&compile::section()?);
     page.push_str(reasons::METHOD);
     Ok(page)
+}
+
+/// The names that have the same reason, one after the other, as one.
+fn together<'a>(reasoned: impl Iterator<Item = (&'a str, String)>) -> Vec<(Vec<&'a str>, String)> {
+    let mut groups: Vec<(Vec<&str>, String)> = Vec::new();
+    for (name, reason) in reasoned {
+        match groups.last_mut() {
+            Some((names, same)) if *same == reason => names.push(name),
+            Some(_) | None => groups.push((vec![name], reason)),
+        }
+    }
+    groups
 }
 
 /// The figures as a table of the page.

@@ -48,9 +48,9 @@ pub(super) const METHOD: &str = "
 ## How it is measured
 
 * Without a server (`benches/measure`): the time in which the thread has a processor, the least of 301 rounds of about a millisecond; allocations are counted by an allocator.
-* With servers (`benches`): a cluster of two PostgreSQL instances on loopback addresses, so that ours and the bare ORM read from the same one. Both work in turn, in rounds of some milliseconds, and each round of ours is compared with its neighbour.
+* With servers (`benches`): a cluster of two PostgreSQL instances on loopback addresses, so that ours and the bare ORM read from the same one. Client and servers share one processor (`taskset`), or the scheduler's choice of places would be measured. Both work in turn, in rounds of some milliseconds, and each round of ours is compared with its neighbour.
 * Instructions: `cargo xtask bench --guard` counts them under callgrind, compares them with `benches/instructions.txt`, and fails where there are 5 % more.
-* After a failover: three instances, eight threads that write all the time. The probe is a session on the heir from before the fault that tries to write every millisecond; nobody can write earlier. The crowd of 500 begins to write when there is no writer and is counted at a proxy before the heir.
+* After a failover: three instances, eight threads that write all the time. The probe is a session on the heir from before the fault that tries to write every millisecond; nobody can write earlier. Each fault meets a cluster of its own. The crowd of 500 begins to write when there is no writer and is counted at a proxy before the heir.
 * A new connection makes one round trip more than Diesel's own: it is asked for its role and its cluster, in one message (with strace: one `sendto`, one `recvfrom`). That is the least: Diesel gives a connection away only after its own statements, and libpq gives no way to send another with them. By libpq alone on loopback, in turn with each other, the least of 250 each: 6.46 ms without, 6.57 ms with a SELECT of a constant, 6.65 ms with the question (2026-11-22).
 * criterion is not used: it measures one thing to the end before the next, and compares with another run. On a machine that does other work as well that says nothing.
 ";
