@@ -26,6 +26,10 @@ pub(crate) enum StepError {
     Other(String),
 }
 
+fn cargo() -> std::ffi::OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
 impl Step {
     pub(crate) fn new(program: impl AsRef<std::ffi::OsStr>) -> Self {
         Self { command: Command::new(program), limit: None }
@@ -33,17 +37,25 @@ impl Step {
 
     /// The cargo that runs us.
     pub(crate) fn cargo(subcommand: &str) -> Self {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut step = Self::new(cargo);
+        Self::new(cargo()).without_package().args([subcommand])
+    }
+
+    /// The same, with all that it starts on the first processor.
+    pub(crate) fn cargo_on_one_processor(subcommand: &str) -> Self {
+        let step = Self::new("taskset").without_package().args(["--cpu-list", "0"]);
+        step.args([cargo()]).args([subcommand])
+    }
+
+    fn without_package(mut self) -> Self {
         // What cargo told us about this package is not for its next run: build scripts that look
         // at these variables (ring's does) would run again and again.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
             if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
-                step.command.env_remove(&name);
+                self.command.env_remove(&name);
             }
         }
-        step.args([subcommand])
+        self
     }
 
     pub(crate) fn args<S: AsRef<std::ffi::OsStr>>(

@@ -73,7 +73,7 @@ pub(crate) fn run(options: &Options) -> Result<(), StepError> {
         let wanted = ["--", "--figures", &options.filter];
         let wanted = wanted.into_iter().filter(|word| !word.is_empty());
         let step = if name.starts_with(STATEMENTS) {
-            Step::new("taskset").args(["--cpu-list", "0", "cargo", "bench"])
+            Step::cargo_on_one_processor("bench")
         } else {
             Step::cargo("bench")
         };
