@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
-use super::refusal::{is_hidden, of_error};
+use super::refusal::{hides_locks, is_hidden, of_error};
 use super::session::{Answer, Session};
 use crate::Truth;
 
@@ -186,7 +186,8 @@ impl<'a> Reader<'a> {
         }
         let locks = self.locks(sql, session.id())?;
         if !locks.is_empty() {
-            return Ok(Try { truth: Truth::Locks, why: locks.join(", ") });
+            let truth = if hides_locks(sql) { Truth::Hidden } else { Truth::Locks };
+            return Ok(Try { truth, why: locks.join(", ") });
         }
         let changed = self.changes(prepared, sql, &answer, &commands)?;
         Ok(changed.unwrap_or(Try { truth: Truth::Answered, why: commands.join(", ") }))

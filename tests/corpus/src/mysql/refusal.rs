@@ -37,9 +37,25 @@ pub(super) fn is_hidden(sql: &str) -> bool {
     query && !sql.split(|c| !is_part(c)).any(|word| visible.contains(&word))
 }
 
+/// Whether the locks that a query took are not in the text: a function of the user has taken them.
+pub(super) fn hides_locks(sql: &str) -> bool {
+    let lower = sql.to_ascii_lowercase();
+    is_hidden(sql) && !["lock", "share", "update"].iter().any(|word| lower.contains(word))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_hidden;
+    use super::{hides_locks, is_hidden};
+
+    #[test]
+    fn locks_that_a_text_does_not_speak_of_are_hidden() {
+        assert!(hides_locks("select f3()"));
+        for visible in
+            ["SELECT GET_LOCK('a', 1)", "SELECT 1 FROM t FOR UPDATE", "LOCK TABLE t READ"]
+        {
+            assert!(!hides_locks(visible), "{visible}");
+        }
+    }
 
     #[test]
     fn what_a_function_of_the_user_does_is_hidden_whatever_its_name() {
