@@ -26,15 +26,6 @@ impl Engine {
             Self::Mysql => "MariaDB",
         }
     }
-
-    /// What is added to the URL. A MariaDB server of the kit comes back by replaying the log from its
-    /// beginning: nobody shall read from it before it is nearly there.
-    pub(crate) fn reads(self) -> &'static str {
-        match self {
-            Self::Postgres => "",
-            Self::Mysql => "?freshness=bounded:3s",
-        }
-    }
 }
 
 /// Runs a bank on a local PostgreSQL or MariaDB cluster while its writer is killed and switched over, and

@@ -35,7 +35,7 @@ pub(crate) fn run(options: &Options, screen: &mut Screen) -> Result<Report, Fail
     let kit = Arc::new(stage::start(options.engine, options.aurora)?);
     screen.line(format!("cluster {}; pgbench's tables, -s {}", shown(&kit.url()), stage::SCALE));
     stage::load(&kit)?;
-    let url = format!("{}{}", kit.url(), options.engine.reads());
+    let url = kit.url();
     let cluster = Cluster::connect_blocking(Config::from_url(&url)?)?;
     let adapter = adapters::open(options.engine, options.adapter, &cluster, options.threads)?;
     let score = Arc::new(Score::new((0..3).map(|i| (kit.name(i), kit.address(i).0))));
