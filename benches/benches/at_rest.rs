@@ -81,7 +81,7 @@ fn connect(report: &Report, kit: &PgCluster) -> Result<(), Failure> {
         connection("SELECT 1").expect("the server answers");
     };
     let found = compare(
-        rounds(),
+        rounds()?,
         3,
         || select(&mut |sql| manager.session().batch_execute(sql)),
         || {

@@ -44,7 +44,7 @@ fn main() -> Result<(), Failure> {
         let ours = Pool::builder().max_size(workers).build(manager.clone())?;
         let bare = Pool::builder().max_size(workers).test_on_check_out(false).build(bare)?;
         let [mut ours, mut bare] = in_turn(
-            workers,
+            (workers, rounds()?),
             |key| if is_read { select(&ours, key) } else { insert(&ours, key) },
             |key| if is_read { select(&bare, key) } else { insert(&bare, key) },
         );
@@ -55,12 +55,16 @@ fn main() -> Result<(), Failure> {
 }
 
 /// Lets as many threads do `ours` and `bare` in turn, round by round.
-fn in_turn(workers: u32, ours: impl Fn(i32) + Sync, bare: impl Fn(i32) + Sync) -> [Latencies; 2] {
+fn in_turn(
+    (workers, rounds): (u32, usize),
+    ours: impl Fn(i32) + Sync,
+    bare: impl Fn(i32) + Sync,
+) -> [Latencies; 2] {
     let size = usize::try_from(workers).unwrap_or(1);
     let barrier = Barrier::new(size);
     let work = || {
         let mut times = [Latencies::default(), Latencies::default()];
-        for round in 0..rounds() + 1 {
+        for round in 0..=rounds {
             for turn in [round % 2, 1 - round % 2] {
                 barrier.wait();
                 for key in (1..=KEYS).cycle().take(statements_each(workers) as usize) {

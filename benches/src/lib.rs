@@ -30,17 +30,24 @@ pub fn statements_each(workers: u32) -> u32 {
 }
 
 /// How many rounds, by the variable `AURORA_BENCH_ROUNDS`; 101 without it.
-#[must_use]
-pub fn rounds() -> usize {
-    let asked = std::env::var("AURORA_BENCH_ROUNDS").ok();
-    asked.and_then(|rounds| rounds.parse().ok()).unwrap_or(101)
+///
+/// # Errors
+/// When the variable is no number.
+pub fn rounds() -> Result<usize, Failure> {
+    number("AURORA_BENCH_ROUNDS", 101)
 }
 
 /// How many faults of each kind, by the variable `AURORA_BENCH_FAULTS`; 7 without it.
-#[must_use]
-pub fn faults() -> usize {
-    let asked = std::env::var("AURORA_BENCH_FAULTS").ok();
-    asked.and_then(|faults| faults.parse().ok()).unwrap_or(7)
+///
+/// # Errors
+/// When the variable is no number.
+pub fn faults() -> Result<usize, Failure> {
+    number("AURORA_BENCH_FAULTS", 7)
+}
+
+fn number(variable: &str, usual: usize) -> Result<usize, Failure> {
+    let Ok(asked) = std::env::var(variable) else { return Ok(usual) };
+    asked.parse().map_err(|_| format!("{variable} is `{asked}`: write a number").into())
 }
 
 /// A writer and one reader, so that ours and the baseline ask the same instance; with the tables

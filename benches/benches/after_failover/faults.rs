@@ -96,7 +96,7 @@ pub(crate) fn measure(
     open: Open,
 ) -> Result<(), Failure> {
     let (mut found, failed) = (Found::default(), AtomicU32::new(0));
-    for _ in 0..faults() {
+    for _ in 0..faults()? {
         for (fault, _) in Fault::ALL {
             let cluster = super::connect(kit)?;
             let write = open(&cluster, THREADS)?;

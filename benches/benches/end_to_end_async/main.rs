@@ -67,40 +67,36 @@ fn bb8(ground: &Ground) -> Result<(), Failure> {
     let ours = bb8::Pool::builder().max_size(ground.workers).build(manager);
     let ours = ground.runtime.block_on(ours)?;
     let baseline = ground.runtime.block_on(pools::bb8(&ground.url, ground.workers))?;
-    ground.measure(ours, baseline);
-    Ok(())
+    ground.measure(ours, baseline)
 }
 
 fn deadpool(ground: &Ground) -> Result<(), Failure> {
     let manager = AuroraConnectionManager::new(ground.cluster.clone());
     let size = usize::try_from(ground.workers)?;
     let ours = aurora_diesel::asynchronous::deadpool::Pool::builder(manager).max_size(size);
-    ground.measure(ours.build()?, pools::deadpool(&ground.url, size)?);
-    Ok(())
+    ground.measure(ours.build()?, pools::deadpool(&ground.url, size)?)
 }
 
 fn mobc(ground: &Ground) -> Result<(), Failure> {
     let manager = AuroraConnectionManager::new(ground.cluster.clone());
     let size = u64::from(ground.workers);
     let ours = mobc::Pool::builder().max_open(size).max_idle(size).build(manager);
-    ground.measure(ours, pools::mobc(&ground.url, ground.workers));
-    Ok(())
+    ground.measure(ours, pools::mobc(&ground.url, ground.workers))
 }
 
 fn seaorm(ground: &Ground) -> Result<(), Failure> {
     let ours = aurora_seaorm::AuroraConnection::builder(ground.cluster.clone());
     let ours = ours.max_connections(usize::try_from(ground.workers)?).build();
     let baseline = ground.runtime.block_on(pools::seaorm(&ground.url, ground.workers))?;
-    ground.measure(ours, baseline);
-    Ok(())
+    ground.measure(ours, baseline)
 }
 
 impl Ground {
     /// Both in turn, round by round.
-    fn measure(&self, ours: impl Door, baseline: impl Door) {
+    fn measure(&self, ours: impl Door, baseline: impl Door) -> Result<(), Failure> {
         let (ours, baseline) = (Arc::new(ours), Arc::new(baseline));
         let mut times = [Latencies::default(), Latencies::default()];
-        for number in 0..rounds() + 1 {
+        for number in 0..rounds()? + 1 {
             for turn in [number % 2, 1 - number % 2] {
                 let took = if turn == 0 {
                     self.runtime.block_on(round(&ours, self.kind, self.workers))
@@ -116,6 +112,7 @@ impl Ground {
         let [mut ours, mut baseline] = times;
         let figures = ours.beside(&self.name, &mut baseline, GOALS_ASYNC);
         figures.iter().for_each(|figure| self.report.add(figure));
+        Ok(())
     }
 }
 
