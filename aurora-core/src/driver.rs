@@ -135,34 +135,46 @@ impl<'a> Driver<'a> {
     }
 
     async fn run(&mut self, engine: &mut Engine, commands: &mut mpsc::UnboundedReceiver<Command>) {
-        self.feed(engine, Input::Tick);
+        self.feed(engine, Input::Tick, false);
         loop {
             let wake = engine.next_wake().unwrap_or_else(|| Instant::now() + TIDY_INTERVAL);
             let wake = wake.min(self.tidied_at + TIDY_INTERVAL);
             let input = tokio::select! {
-                command = commands.recv() => match command {
-                    Some(Command::Fact(input)) => input,
-                    Some(Command::Close) | None => return,
-                    #[cfg(test)]
-                    Some(Command::Panic) => panic!("a bug of the driver"),
-                },
+                // No timer is set where there is something to do.
+                biased;
                 Some(ended) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => {
                     match self.bury(ended) {
                         Some(input) => input,
                         None => continue,
                     }
                 }
+                command = commands.recv() => match command {
+                    Some(Command::Fact(input)) => input,
+                    Some(Command::Close) | None => return,
+                    #[cfg(test)]
+                    Some(Command::Panic) => panic!("a bug of the driver"),
+                },
                 () = tokio::time::sleep_until(wake.into()) => Input::Tick,
             };
-            self.feed(engine, input);
+            if matches!(input, Input::Answered { .. }) && commands.is_empty() {
+                // Answers come in bunches: monitors that have read theirs tell them before.
+                tokio::task::yield_now().await;
+            }
+            self.feed(engine, input, !commands.is_empty());
         }
     }
 
-    fn feed(&mut self, engine: &mut Engine, input: Input) {
+    /// Tells the engine `input`; what it says of freshness alone is shown with the next one if
+    /// there is another already.
+    fn feed(&mut self, engine: &mut Engine, input: Input, has_more: bool) {
         let now = Instant::now();
         let before = engine.topology().generation();
-        engine.handle(now, input, &mut self.outputs);
-        if engine.is_behind() && self.shared.changed.total_listeners() > 0 {
+        if has_more {
+            engine.handle_one_of_many(now, input, &mut self.outputs);
+        } else {
+            engine.handle(now, input, &mut self.outputs);
+        }
+        if !has_more && engine.is_behind() && self.shared.changed.total_listeners() > 0 {
             engine.catch_up(now, &mut self.outputs);
         }
         for output in std::mem::take(&mut self.outputs) {

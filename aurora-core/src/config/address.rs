@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind};
 
@@ -23,7 +24,8 @@ use crate::error::{Error, ErrorKind};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address {
-    host: String,
+    /// Every snapshot of the cluster has it.
+    host: Arc<str>,
     port: u16,
 }
 
@@ -39,7 +41,7 @@ impl Address {
             Ok(ip) => host = ip.to_string(),
             Err(_) => host.make_ascii_lowercase(),
         }
-        Self { host, port }
+        Self { host: host.into(), port }
     }
 
     /// The host name or IP address, without brackets.

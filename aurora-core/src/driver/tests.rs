@@ -105,7 +105,7 @@ async fn monitors_of_an_engine_that_died_tell_the_next_one_nothing() {
     let (commands, receiver) = mpsc::unbounded_channel();
     let shared = Arc::new(Shared::new(config, engine.topology(), commands));
     let mut driver = Driver::new(&shared, &prober);
-    driver.feed(&mut engine, Input::Tick);
+    driver.feed(&mut engine, Input::Tick, false);
     assert_eq!((driver.tasks.len(), receiver.sender_strong_count()), (1, 2));
     driver.end_monitors().await;
     assert_eq!((driver.tasks.len(), receiver.sender_strong_count()), (0, 1));

@@ -111,6 +111,8 @@ pub(crate) struct Engine {
     rng: fastrand::Rng,
     published: Arc<Topology>,
     shown: Shown,
+    /// More facts follow the present one at once.
+    has_more: bool,
 }
 
 impl Engine {
@@ -145,6 +147,7 @@ impl Engine {
             rng: fastrand::Rng::with_seed(seed),
             published: Arc::new(Topology::new(Vec::new())),
             shown: Shown::default(),
+            has_more: false,
         };
         for address in configured {
             let id = InstanceId::from(address.to_string());
@@ -159,6 +162,14 @@ impl Engine {
     /// The snapshot published last.
     pub(crate) fn topology(&self) -> Arc<Topology> {
         Arc::clone(&self.published)
+    }
+
+    /// The same as [`Engine::handle`], with more facts to follow at once: what says no more than how
+    /// fresh an instance is may be seen with them.
+    pub(crate) fn handle_one_of_many(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
+        self.has_more = true;
+        self.handle(now, input, out);
+        self.has_more = false;
     }
 
     /// Takes in one fact at `now` and says what is to be done.
@@ -242,6 +253,9 @@ impl Engine {
                 self.take_word(index, &report);
                 self.elect();
                 self.measure(index, &report, asked_at);
+                if self.elected == Some(self.members[index].slot) {
+                    self.take_along(now);
+                }
                 index
             }
             Identity::Elsewhere(index) => index,

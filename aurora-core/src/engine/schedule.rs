@@ -25,6 +25,10 @@ const TRIES: u32 = 5;
 /// How many times its usual time an answer may take without suspicion.
 const SLOWER: u32 = 4;
 
+/// By which part of the interval two probes are closer at most, so that processes that began at the
+/// same time do not ask in step.
+const EARLY: u32 = 20;
+
 impl Engine {
     /// When [`Engine::handle`] wants to be called again, with `Input::Tick` if nothing else.
     pub(crate) fn next_wake(&self) -> Option<Instant> {
@@ -56,6 +60,19 @@ impl Engine {
             member.next_probe = now;
         } else {
             member.next_probe = now + interval;
+        }
+    }
+
+    /// The writer has answered: whoever is due soon is asked in the same wake-up of the process.
+    ///
+    /// To wake up costs more than to ask. And what a reader says right after the writer tells how
+    /// far it is behind as exactly as can be.
+    pub(super) fn take_along(&mut self, now: Instant) {
+        let soon = now + self.settings.probe_interval / EARLY * 2;
+        for member in &mut self.members {
+            if member.probe_asked.is_none() && member.next_probe <= soon {
+                member.next_probe = member.next_probe.min(now);
+            }
         }
     }
 
@@ -154,9 +171,11 @@ impl Engine {
     }
 
     /// How long to wait between two probes of one instance. Jitter only shortens it: the
-    /// configured interval is the longest that a failure can go unnoticed.
+    /// configured interval is the longest that a failure can go unnoticed. The writer comes first,
+    /// so that it takes the others along.
     fn interval(&mut self, index: usize, now: Instant) -> Duration {
-        let jitter = 0.9 + 0.1 * self.rng.f64();
+        let is_writer = self.elected == Some(self.members[index].slot);
+        let jitter = if is_writer { 1.0 - self.rng.f64() / f64::from(EARLY) } else { 1.0 };
         let normal = match self.members[index].is_visible() {
             true => self.settings.probe_interval,
             false => self.settings.probe_interval * WRONG_GUESS,

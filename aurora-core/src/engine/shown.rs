@@ -71,8 +71,11 @@ impl Engine {
     /// Notes that a snapshot of the present is published.
     pub(super) fn note_shown(&mut self, now: Instant) {
         let visible = self.members.iter().filter(|member| member.is_visible());
+        let mut instances = std::mem::take(&mut self.shown.instances);
+        instances.clear();
+        instances.extend(visible.map(Seen::of));
         self.shown = Shown {
-            instances: visible.map(Seen::of).collect(),
+            instances,
             described: Arc::clone(&self.described),
             cluster: self.cluster.clone(),
             degraded: self.degraded.clone(),
@@ -95,8 +98,9 @@ impl Engine {
 
     /// Whether freshness that has come in may wait; if so that is noted.
     pub(super) fn put_off(&mut self, now: Instant) -> bool {
-        let is_large = self.members.len() > SMALL;
-        let may_wait = is_large && !self.is_awaited(now) && self.due().is_some_and(|due| now < due);
+        let comes_with_others = self.has_more || self.members.len() > SMALL;
+        let may_wait =
+            comes_with_others && !self.is_awaited(now) && self.due().is_some_and(|due| now < due);
         self.shown.is_behind |= may_wait;
         may_wait
     }

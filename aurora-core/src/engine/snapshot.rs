@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::member::Member;
 use super::{Engine, Output, diff};
 use crate::topology::{Sampled, Topology};
 
@@ -41,9 +42,11 @@ impl Engine {
     }
 
     pub(super) fn snapshot(&self, generation: u64) -> Topology {
+        let mut instances = Vec::with_capacity(self.members.len());
         let visible = self.members.iter().filter(|member| member.is_visible());
-        let instances = visible.map(|m| m.publish(self.elected == Some(m.slot), &self.described));
-        let mut topology = Topology::new(instances.collect());
+        let publish = |m: &Member| m.publish(self.elected == Some(m.slot), &self.described);
+        instances.extend(visible.map(publish));
+        let mut topology = Topology::new(instances);
         topology.generation = generation;
         topology.cluster.clone_from(&self.cluster);
         topology.degraded.clone_from(&self.degraded);

@@ -39,7 +39,12 @@ impl World {
         }
         let before = self.engine.topology().generation();
         let mut outputs = std::mem::take(&mut self.outputs);
-        self.engine.handle(self.now, input, &mut outputs);
+        // As when another fact is there already; the next one comes when it comes.
+        if self.rng.u8(..4) == 0 {
+            self.engine.handle_one_of_many(self.now, input, &mut outputs);
+        } else {
+            self.engine.handle(self.now, input, &mut outputs);
+        }
         for output in outputs.drain(..) {
             self.carry_out(output);
         }

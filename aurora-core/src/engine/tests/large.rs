@@ -1,4 +1,5 @@
-//! Clusters of more instances than Aurora has: freshness alone is not shown with every answer.
+//! When freshness alone is not shown with every answer: where others come with it, and in clusters
+//! of more instances than Aurora has.
 
 use std::time::Instant;
 
@@ -102,4 +103,22 @@ fn a_change_is_shown_at_once() {
     world.crash("a");
     world.server("c").promote(2);
     world.until(ms(30), |world| world.writer() == Some("c"));
+}
+
+#[test]
+fn answers_that_come_together_are_shown_together() {
+    let mut world = World::postgres();
+    world.advance(secs(3));
+    (world.probes, world.snapshots) = (Vec::new(), Vec::new());
+    for n in 0..20 {
+        for host in ["a", "b", "c"] {
+            world.server(host).position = Some(200 + n);
+        }
+        world.advance(secs(1));
+    }
+    // Of a writer and two readers asked as one.
+    let (answers, shown) = (world.probes.len(), world.snapshots.len());
+    assert!(answers > 70 && shown * 3 <= answers * 2, "{answers} {shown}");
+    assert!(!world.engine.is_behind());
+    assert!(freshest(&world.topology()) >= Some(world.now - secs(1)));
 }

@@ -25,6 +25,34 @@ fn the_normal_pace_has_jitter_within_a_tenth() {
 }
 
 #[test]
+fn readers_are_asked_when_the_writer_has_answered() {
+    let mut world = World::postgres();
+    world.advance(secs(5));
+    world.probes.clear();
+    world.advance(secs(60));
+    let asked = |host: &str| -> Vec<_> {
+        world.probes.iter().filter(|(_, a)| a.host() == host).map(|(at, _)| *at).collect()
+    };
+    let answered: Vec<_> = asked("a").into_iter().map(|at| at + ms(1)).collect();
+    for reader in ["b", "c"] {
+        let asked = asked(reader);
+        let alone = asked.iter().filter(|at| !answered.contains(at)).count();
+        assert!(asked.len() > 70 && alone == 0, "{reader}: {alone} of {}", asked.len());
+    }
+}
+
+#[test]
+fn readers_are_asked_without_a_writer_that_answers() {
+    let mut world = World::postgres();
+    world.advance(secs(5));
+    world.server("a").latency = ms(700);
+    world.probes.clear();
+    world.advance(secs(20));
+    let gaps = gaps(&world, "b");
+    assert!(!gaps.is_empty() && gaps.iter().all(|gap| *gap <= ms(751)), "{gaps:?}");
+}
+
+#[test]
 fn the_hurry_of_a_failover_slows_down_with_its_length() {
     let mut world = World::postgres();
     world.crash("a");

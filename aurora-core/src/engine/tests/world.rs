@@ -165,11 +165,21 @@ impl World {
     pub(crate) fn handle(&mut self, input: Input) {
         let before = self.topology();
         let mut out = Vec::new();
-        self.engine.handle(self.now, input, &mut out);
+        if self.has_more() {
+            self.engine.handle_one_of_many(self.now, input, &mut out);
+        } else {
+            self.engine.handle(self.now, input, &mut out);
+        }
         for output in out {
             self.carry_out(output);
         }
         self.check(&before);
+    }
+
+    /// Whether something else is told at this moment.
+    fn has_more(&self) -> bool {
+        let next = self.coming.first_key_value();
+        next.is_some_and(|(&(at, _), next)| at <= self.now && !matches!(next, Coming::Try(_)))
     }
 
     fn carry_out(&mut self, output: Output) {
