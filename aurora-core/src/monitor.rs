@@ -1,5 +1,6 @@
 //! The task that watches one instance over one connection.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -126,23 +127,20 @@ async fn ask(
     };
     let asked_at = Instant::now();
     let mut patience = Patience::new(asked_at, budget);
-    let mut tries = JoinSet::new();
-    tries.spawn(attempt(prober.clone(), order.address.clone(), usable.map(|(_, session)| session)));
+    // Nearly always the only one: no task is spawned for it.
+    let session = usable.map(|(_, session)| session);
+    let mut first = pin!(attempt(prober.clone(), order.address.clone(), session));
+    let mut is_first_over = false;
+    let mut others = JoinSet::new();
     loop {
-        tokio::select! {
+        let ended = tokio::select! {
             biased;
-            Some(ended) = tries.join_next() => match ended {
-                Ok(Attempt { session, is_new, asked_at, result: Ok(report) }) => {
-                    *open = session.map(|session| (order.address, session));
-                    return (Input::Answered { slot, asked_at, report }, is_new);
-                }
-                Ok(Attempt { is_new, result: Err(failure), .. })
-                    if tries.is_empty() || failure.settles(is_new) =>
-                {
-                    let failure = failure.into_probe_failure();
-                    return (Input::Unreachable { slot, asked_at, failure }, false);
-                }
-                Ok(_) => {}
+            ended = &mut first, if !is_first_over => {
+                is_first_over = true;
+                ended
+            }
+            Some(ended) = others.join_next() => match ended {
+                Ok(ended) => ended,
                 Err(died) => std::panic::resume_unwind(died.into_panic()),
             },
             gives_up = patience.wait(order.hedge) => {
@@ -150,7 +148,21 @@ async fn ask(
                     let failure = Failure::silent(&order.address, budget).into_probe_failure();
                     return (Input::Unreachable { slot, asked_at, failure }, false);
                 }
-                tries.spawn(attempt(prober.clone(), order.address.clone(), None));
+                others.spawn(attempt(prober.clone(), order.address.clone(), None));
+                continue;
+            }
+        };
+        match ended {
+            Attempt { session, is_new, asked_at, result: Ok(report) } => {
+                *open = session.map(|session| (order.address, session));
+                return (Input::Answered { slot, asked_at, report }, is_new);
+            }
+            Attempt { is_new, result: Err(failure), .. } => {
+                let is_last = is_first_over && others.is_empty();
+                if is_last || failure.settles(is_new) {
+                    let failure = failure.into_probe_failure();
+                    return (Input::Unreachable { slot, asked_at, failure }, false);
+                }
             }
         }
     }
