@@ -17,13 +17,13 @@ pub(super) struct AuroraPostgres {
 /// the timestamp of the instance itself is NULL. The writer's position is `durable_lsn`, a
 /// reader's the `current_read_lsn` of its own row; both are plain integers.
 const PROBE_SQL: &str = "\
-SELECT pg_catalog.aurora_db_instance_identifier() AS name,
+SELECT pg_catalog.aurora_db_instance_identifier()::pg_catalog.text AS name,
        pg_catalog.concat(pg_catalog.pg_postmaster_start_time(), '/', pg_catalog.inet_server_addr(), ':', pg_catalog.inet_server_port()) AS server,
        NOT pg_catalog.pg_is_in_recovery() AND pg_catalog.current_setting('transaction_read_only') = 'off' AS writable,
-       s.server_id,
+       s.server_id::pg_catalog.text AS server_id,
        s.session_id = 'MASTER_SESSION_ID' AS is_writer,
-       s.replica_lag_in_msec AS lag_millis,
-       {position} AS position
+       s.replica_lag_in_msec::pg_catalog.text AS lag_millis,
+       ({position})::pg_catalog.text AS position
 FROM (SELECT) AS own LEFT JOIN pg_catalog.aurora_replica_status() AS s
   ON EXTRACT(EPOCH FROM pg_catalog.now() - s.last_update_timestamp) <= 300
      OR s.session_id = 'MASTER_SESSION_ID'
@@ -31,7 +31,7 @@ FROM (SELECT) AS own LEFT JOIN pg_catalog.aurora_replica_status() AS s
 
 /// The instance's word about itself, without the topology that the user may not see.
 const OWN_SQL: &str = "\
-SELECT pg_catalog.aurora_db_instance_identifier() AS name,
+SELECT pg_catalog.aurora_db_instance_identifier()::pg_catalog.text AS name,
        pg_catalog.concat(pg_catalog.pg_postmaster_start_time(), '/', pg_catalog.inet_server_addr(), ':', pg_catalog.inet_server_port()) AS server,
        NOT pg_catalog.pg_is_in_recovery() AND pg_catalog.current_setting('transaction_read_only') = 'off' AS writable,
        NULL AS server_id, NULL AS is_writer, NULL AS lag_millis, NULL AS position";

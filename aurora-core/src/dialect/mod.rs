@@ -22,7 +22,8 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync {
     fn name(&self) -> &'static str;
 
     /// The statement of a probe. One round trip answers topology, identity, role, position and
-    /// lag: asked apart, they could contradict each other.
+    /// lag: asked apart, they could contradict each other. On PostgreSQL its columns are texts and
+    /// truth values.
     fn probe_sql(&self) -> &str;
 
     /// What to ask when the server cannot execute [`Dialect::probe_sql`], for want of a privilege

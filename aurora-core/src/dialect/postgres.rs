@@ -35,33 +35,33 @@ SELECT {cluster} AS cluster,
        CASE WHEN NOT r.recovering THEN pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8)
             ELSE (SELECT pg_catalog.to_hex(received_tli) FROM pg_catalog.pg_stat_wal_receiver)
        END AS timeline,
-       CASE WHEN r.recovering THEN pg_catalog.pg_last_wal_replay_lsn()
-            WHEN pg_catalog.current_setting('synchronous_commit') = 'off' THEN pg_catalog.pg_current_wal_insert_lsn()
-            ELSE pg_catalog.pg_current_wal_lsn()
-       END - '0/0'::pg_catalog.pg_lsn AS position,
-       CASE WHEN NOT r.recovering THEN 0
-            WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_stat_wal_receiver) THEN NULL
-            WHEN pg_catalog.pg_last_wal_receive_lsn() = pg_catalog.pg_last_wal_replay_lsn() THEN 0
-            ELSE EXTRACT(EPOCH FROM pg_catalog.clock_timestamp() - pg_catalog.pg_last_xact_replay_timestamp()) * 1000
-       END AS lag_millis
+       (CASE WHEN r.recovering THEN pg_catalog.pg_last_wal_replay_lsn()
+             WHEN pg_catalog.current_setting('synchronous_commit') = 'off' THEN pg_catalog.pg_current_wal_insert_lsn()
+             ELSE pg_catalog.pg_current_wal_lsn()
+        END - '0/0'::pg_catalog.pg_lsn)::pg_catalog.text AS position,
+       (CASE WHEN NOT r.recovering THEN 0
+             WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_stat_wal_receiver) THEN NULL
+             WHEN pg_catalog.pg_last_wal_receive_lsn() = pg_catalog.pg_last_wal_replay_lsn() THEN 0
+             ELSE EXTRACT(EPOCH FROM pg_catalog.clock_timestamp() - pg_catalog.pg_last_xact_replay_timestamp()) * 1000
+        END)::pg_catalog.text AS lag_millis
 FROM (SELECT pg_catalog.pg_is_in_recovery() AS recovering) AS r";
 
 impl Postgres {
     pub(super) fn new(identity: bool, alone: bool) -> Self {
         let cluster = if identity {
-            "(SELECT system_identifier FROM pg_catalog.pg_control_system())"
+            "(SELECT system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system())"
         } else {
-            "NULL"
+            "NULL::pg_catalog.text"
         };
         let own = SELF_SQL.replace("{cluster}", cluster);
         let members = if alone {
-            "(SELECT NULL AS application_name, NULL::pg_catalog.inet AS client_addr)"
+            "(SELECT NULL::pg_catalog.text AS application_name, NULL::pg_catalog.inet AS client_addr)"
         } else {
             "pg_catalog.pg_stat_replication"
         };
         let sql = format!(
             "SELECT own.*, m.application_name, pg_catalog.host(m.client_addr) AS client_addr, \
-             pg_catalog.inet_server_port() AS port FROM ({own}) AS own LEFT JOIN {members} AS m ON true"
+             pg_catalog.inet_server_port()::pg_catalog.text AS port FROM ({own}) AS own LEFT JOIN {members} AS m ON true"
         );
         Self { alone, sql }
     }

@@ -59,7 +59,7 @@ impl Link {
     ) -> Result<Box<dyn Dialect>, Failure> {
         match self {
             Self::Postgres(link) => {
-                Ok(dialect::detect(choice, &link.ask(dialect::DETECT_SQL).await?)?)
+                Ok(dialect::detect(choice, &link.ask_once(dialect::DETECT_SQL).await?)?)
             }
             #[cfg(feature = "mysql")]
             Self::MySql(link) => {

@@ -4,8 +4,10 @@ use std::net::IpAddr;
 
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::{MakeTlsConnect, NoTls, TlsConnect};
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Column, Row, SimpleQueryMessage, Statement};
 
 use super::{Failure, Tls};
 use crate::config::{Address, Config, TlsMode};
@@ -16,13 +18,16 @@ use crate::names::reach;
 
 /// Dropping it closes the connection.
 pub(super) struct PostgresLink {
-    client: tokio_postgres::Client,
+    client: Client,
     /// Ends when the connection does; its result says why.
     connection: JoinHandle<Result<(), tokio_postgres::Error>>,
+    /// `None` where the server keeps no plans for us.
+    plans: Option<Plans>,
 }
 
 impl PostgresLink {
-    pub(super) async fn ask(&self, sql: &str) -> Result<Answer, Failure> {
+    /// Asks what is asked once, in one statement or several.
+    pub(super) async fn ask_once(&self, sql: &str) -> Result<Answer, Failure> {
         let mut answer = Answer::default();
         for message in self.client.simple_query(sql).await? {
             match message {
@@ -41,6 +46,20 @@ impl PostgresLink {
         Ok(answer)
     }
 
+    /// Asks what is asked again and again, one statement whose columns are texts and truth values.
+    ///
+    /// The server plans it once: to plan a probe takes it six times as long as to answer it
+    /// (`pgbench -M prepared` and `-M simple`, PostgreSQL 15: 0.11 and 0.64 ms).
+    pub(super) async fn ask(&mut self, sql: &str) -> Result<Answer, Failure> {
+        if let Some(plans) = &mut self.plans {
+            match plans.ask(&self.client, sql).await {
+                Err(error) if is_forgotten(&error) => self.plans = None,
+                answered => return Ok(answered?),
+            }
+        }
+        self.ask_once(sql).await
+    }
+
     pub(super) fn is_broken(&self) -> bool {
         self.connection.is_finished()
     }
@@ -52,6 +71,54 @@ impl PostgresLink {
             Err(_) => Failure::new(FailureKind::Reset, "the connection task ended"),
         }
     }
+}
+
+/// What was asked before, as the server has planned it.
+#[derive(Default)]
+struct Plans(Vec<(String, Statement)>);
+
+impl Plans {
+    async fn ask(&mut self, client: &Client, sql: &str) -> Result<Answer, tokio_postgres::Error> {
+        let place = match self.0.iter().position(|(planned, _)| planned == sql) {
+            Some(place) => place,
+            None => {
+                self.0.push((sql.to_owned(), client.prepare(sql).await?));
+                self.0.len() - 1
+            }
+        };
+        let statement = &self.0[place].1;
+        let columns = statement.columns().iter().map(|column| column.name().to_owned());
+        let mut answer = Answer { columns: columns.collect(), ..Answer::default() };
+        for row in client.query(statement, &[]).await? {
+            answer.rows.push(texts(&row)?);
+        }
+        Ok(answer)
+    }
+}
+
+/// Whether the server does not know what it was made to plan, or would plan it otherwise now: a
+/// pooler in between, or an upgrade. Sources: PostgreSQL documentation, appendix A.
+fn is_forgotten(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| {
+        let codes = [
+            &SqlState::INVALID_SQL_STATEMENT_NAME,
+            &SqlState::DUPLICATE_PSTATEMENT,
+            &SqlState::FEATURE_NOT_SUPPORTED,
+        ];
+        codes.contains(&code)
+    })
+}
+
+/// The values of a row as the server writes them where it is asked for text.
+fn texts(row: &Row) -> Result<Vec<Option<String>>, tokio_postgres::Error> {
+    let text = |(index, column): (usize, &Column)| {
+        if *column.type_() == Type::BOOL {
+            let value: Option<bool> = row.try_get(index)?;
+            return Ok(value.map(|value| if value { "t" } else { "f" }.to_owned()));
+        }
+        row.try_get(index)
+    };
+    row.columns().iter().enumerate().map(text).collect()
 }
 
 impl Drop for PostgresLink {
@@ -74,7 +141,7 @@ pub(super) async fn connect(
     let _ = stream.set_nodelay(true);
     let settings = settings(config, login, &format!("{} monitor", config.application_name()));
     let (client, connection) = start(&settings, tls, address, stream).await?;
-    Ok((PostgresLink { client, connection }, ip))
+    Ok((PostgresLink { client, connection, plans: Some(Plans::default()) }, ip))
 }
 
 /// What the server is told of every connection of ours.
@@ -105,7 +172,7 @@ pub(crate) async fn start(
     tls: &Tls,
     address: &Address,
     stream: TcpStream,
-) -> Result<(tokio_postgres::Client, JoinHandle<Result<(), tokio_postgres::Error>>), Failure> {
+) -> Result<(Client, JoinHandle<Result<(), tokio_postgres::Error>>), Failure> {
     match tls.connector() {
         Some(mut connector) => {
             let connector =
@@ -122,7 +189,7 @@ async fn finish<T>(
     settings: &tokio_postgres::Config,
     stream: TcpStream,
     tls: T,
-) -> Result<(tokio_postgres::Client, JoinHandle<Result<(), tokio_postgres::Error>>), Failure>
+) -> Result<(Client, JoinHandle<Result<(), tokio_postgres::Error>>), Failure>
 where
     T: TlsConnect<TcpStream>,
     T::Stream: Send + 'static,

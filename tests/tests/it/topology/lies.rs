@@ -124,6 +124,28 @@ fn a_view_of_other_types_is_told_and_changes_nothing() {
 }
 
 #[test]
+fn a_server_that_forgets_what_it_has_planned_is_asked_all_the_same() {
+    let stand = stand();
+    let mut events = stand.cluster.events();
+    // As a pooler does that gives every transaction another connection.
+    let forget = format!(
+        "CREATE OR REPLACE FUNCTION pg_catalog.aurora_replica_status() RETURNS TABLE ({COLUMNS}) \
+         LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $forget$\n#variable_conflict use_column\n\
+         BEGIN EXECUTE 'DEALLOCATE ALL'; RETURN QUERY {TRUTH}; END $forget$"
+    );
+    run(&stand, &forget);
+    all_asked(&stand);
+    all_asked(&stand);
+    assert_complete(&stand, "nothing planned");
+    let plans = "SELECT count(*) FROM pg_stat_activity \
+                 WHERE application_name LIKE '% monitor' AND query LIKE '%aurora_db_instance_identifier%'";
+    let row = stand.kit.superuser(0).unwrap().query_one(plans, &[]).unwrap();
+    assert_eq!(row.get::<_, i64>(0), 1, "on the connection there was");
+    let told = std::iter::from_fn(|| events.try_next()).collect::<Vec<_>>();
+    assert!(told.is_empty(), "{told:?}");
+}
+
+#[test]
 fn a_view_that_is_missing_changes_nothing_not_even_for_new_connections() {
     let stand = stand();
     let mut events = stand.cluster.events();
