@@ -12,6 +12,9 @@ use aurora_measure::{Figure, Goal, Report, compare, threads_time};
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use test_kit::PgCluster;
+use tokio::runtime::Builder;
+use tokio::task::JoinSet;
+use tokio_postgres::{Client, NoTls};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -50,21 +53,61 @@ fn at_rest(report: &Report, instances: usize) -> Result<(), Failure> {
     if !test_kit::wait_until(Duration::from_secs(60), known) {
         return Err("the readers did not come up".into());
     }
-    let (began, before) = (Instant::now(), threads_time(MONITOR));
-    std::thread::sleep(WATCHED);
-    let taken = (threads_time(MONITOR) - before).as_secs_f64() / began.elapsed().as_secs_f64();
-    // 0.1 % of a core is 3.6 s in an hour.
-    let hourly = Figure::new(&names[0], "s/hour", taken * 3600.0);
-    report.add(&if instances == 15 { hourly.with_goal(Goal::AtMost(3.6)) } else { hourly });
+    let taken = taken_by(MONITOR);
     let mut most = 0;
     for index in 0..instances {
         let count = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app'";
         most = most.max(kit.superuser(index)?.query_one(count, &[])?.get::<_, i64>(0));
     }
+    let bare = bare(&kit, instances, cluster.config().probe_interval())?;
+    // 0.1 % of a core is 3.6 s in an hour.
+    let hourly = Figure::new(&names[0], "s/hour", taken * 3600.0).beside(bare * 3600.0);
+    report.add(&if instances == 15 { hourly.with_goal(Goal::AtMost(3.6)) } else { hourly });
     let most = Figure::new(&names[1], "", f64::from(u32::try_from(most)?));
     report.add(&most.with_goal(Goal::AtMost(1.0)));
     drop(managers);
     Ok(())
+}
+
+/// Which part of a core threads of this name take in a while.
+fn taken_by(name: &str) -> f64 {
+    let (began, before) = (Instant::now(), threads_time(name));
+    std::thread::sleep(WATCHED);
+    (threads_time(name) - before).as_secs_f64() / began.elapsed().as_secs_f64()
+}
+
+/// The same of a task that asks all instances at once the least there is to ask, as often as we do,
+/// and does nothing with the answers.
+fn bare(kit: &PgCluster, instances: usize, interval: Duration) -> Result<f64, Failure> {
+    const NAME: &str = "bare-client";
+    let mut runtime = Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(1).thread_name(NAME).enable_all().build()?;
+    let urls: Vec<_> = (0..instances).map(|index| kit.instance_url(index)).collect();
+    let asks = runtime.spawn(async move {
+        let mut clients = Vec::new();
+        for url in urls {
+            let (client, connection) = tokio_postgres::connect(&url, NoTls).await?;
+            tokio::spawn(connection);
+            clients.push(client);
+        }
+        loop {
+            tokio::time::sleep(interval).await;
+            let ask = |client: Client| async move {
+                let asked = client.simple_query("SELECT pg_is_in_recovery()").await;
+                asked.map(|_| client)
+            };
+            let asking: JoinSet<_> = clients.into_iter().map(ask).collect();
+            clients = asking.join_all().await.into_iter().collect::<Result<_, _>>()?;
+        }
+        #[expect(unreachable_code, reason = "it says what goes wrong above")]
+        Ok::<(), tokio_postgres::Error>(())
+    });
+    std::thread::sleep(interval * 3);
+    let taken = taken_by(NAME);
+    if asks.is_finished() {
+        return Err(format!("the bare clients ended: {:?}", runtime.block_on(asks)).into());
+    }
+    Ok(taken)
 }
 
 /// A new physical connection and its first statement, beside Diesel's own.
