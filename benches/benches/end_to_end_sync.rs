@@ -8,7 +8,9 @@
 
 use std::sync::Barrier;
 
-use aurora_benches::{Failure, GOALS_SYNC, KEYS, WORKERS, rounds, servers, statements_each};
+use aurora_benches::{
+    Failure, GOALS_SYNC, KEYS, WORKERS, rounds, servers, statements_each, warm_up,
+};
 use aurora_diesel::{AuroraConnectionManager, Cluster, Config};
 use aurora_measure::{Latencies, Report};
 use diesel::pg::Pg;
@@ -36,18 +38,17 @@ fn main() -> Result<(), Failure> {
     }
     let kit = servers()?;
     let cluster = Cluster::connect_blocking(Config::from_url(&kit.url())?)?;
-    let manager = AuroraConnectionManager::<PgConnection>::new(cluster);
+    let manager = AuroraConnectionManager::<PgConnection>::new(cluster.clone());
     for (kind, workers) in cases {
         let is_read = kind == "select";
         let instance = if is_read { kit.readers()[0] } else { kit.writer() };
         let bare = ConnectionManager::<PgConnection>::new(kit.instance_url(instance));
         let ours = Pool::builder().max_size(workers).build(manager.clone())?;
         let bare = Pool::builder().max_size(workers).test_on_check_out(false).build(bare)?;
-        let [mut ours, mut bare] = in_turn(
-            (workers, rounds()?),
-            |key| if is_read { select(&ours, key) } else { insert(&ours, key) },
-            |key| if is_read { select(&bare, key) } else { insert(&bare, key) },
-        );
+        let ours = |key| if is_read { select(&ours, key) } else { insert(&ours, key) };
+        let bare = |key| if is_read { select(&bare, key) } else { insert(&bare, key) };
+        warm_up(&cluster, || drop(in_turn((workers, 1), ours, bare)))?;
+        let [mut ours, mut bare] = in_turn((workers, rounds()?), ours, bare);
         let name = name(kind, workers);
         ours.beside(&name, &mut bare, GOALS_SYNC).iter().for_each(|figure| report.add(figure));
     }
@@ -64,16 +65,12 @@ fn in_turn(
     let barrier = Barrier::new(size);
     let work = || {
         let mut times = [Latencies::default(), Latencies::default()];
-        for round in 0..=rounds {
+        for round in 0..rounds {
             for turn in [round % 2, 1 - round % 2] {
                 barrier.wait();
                 for key in (1..=KEYS).cycle().take(statements_each(workers) as usize) {
                     times[turn].time(|| if turn == 0 { ours(key) } else { bare(key) });
                 }
-            }
-            // The first round opens connections and warms both up.
-            if round == 0 {
-                times = [Latencies::default(), Latencies::default()];
             }
         }
         times

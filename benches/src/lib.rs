@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use aurora_diesel::Cluster;
 use test_kit::PgCluster;
 
 /// What goes wrong here ends the bench.
@@ -27,6 +28,30 @@ pub const GOALS_SYNC: (f64, f64) = (1.02, 1.03);
 #[must_use]
 pub fn statements_each(workers: u32) -> u32 {
     (160 / workers).max(5)
+}
+
+/// Lets `work` be done until it opens no more connections to the cluster.
+///
+/// A bare pool opens one for everybody who waits, and makes all of them wait for that. Ours opens
+/// them one after the other, and those who wait are served meanwhile: a crowd that is larger than
+/// any before it is some rounds old until there are as many as it needs.
+///
+/// # Errors
+///
+/// When that takes too long.
+pub fn warm_up(cluster: &Cluster, mut work: impl FnMut()) -> Result<(), Failure> {
+    let open = || cluster.status().instances.iter().map(|instance| instance.connections).sum();
+    let (mut before, mut unchanged): (u64, u32) = (0, 0);
+    for _ in 0..500 {
+        work();
+        let now = open();
+        unchanged = if now == before { unchanged + 1 } else { 0 };
+        if unchanged == 10 {
+            return Ok(());
+        }
+        before = now;
+    }
+    Err(format!("there are {before} connections, and ever more").into())
 }
 
 /// How many rounds, by the variable `AURORA_BENCH_ROUNDS`; 101 without it.

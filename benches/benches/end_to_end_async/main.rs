@@ -9,7 +9,9 @@ mod pools;
 use std::sync::Arc;
 use std::time::Instant;
 
-use aurora_benches::{Failure, GOALS_ASYNC, KEYS, WORKERS, rounds, servers, statements_each};
+use aurora_benches::{
+    Failure, GOALS_ASYNC, KEYS, WORKERS, rounds, servers, statements_each, warm_up,
+};
 use aurora_diesel::asynchronous::AuroraConnectionManager;
 use aurora_diesel::{Cluster, Config};
 use aurora_measure::{Latencies, Report};
@@ -95,18 +97,13 @@ impl Ground {
     /// Both in turn, round by round.
     fn measure(&self, ours: impl Door, baseline: impl Door) -> Result<(), Failure> {
         let (ours, baseline) = (Arc::new(ours), Arc::new(baseline));
+        let ours = || self.runtime.block_on(round(&ours, self.kind, self.workers));
+        let baseline = || self.runtime.block_on(round(&baseline, self.kind, self.workers));
+        warm_up(&self.cluster, || drop((ours(), baseline())))?;
         let mut times = [Latencies::default(), Latencies::default()];
-        for number in 0..rounds()? + 1 {
+        for number in 0..rounds()? {
             for turn in [number % 2, 1 - number % 2] {
-                let took = if turn == 0 {
-                    self.runtime.block_on(round(&ours, self.kind, self.workers))
-                } else {
-                    self.runtime.block_on(round(&baseline, self.kind, self.workers))
-                };
-                // The first round opens connections and warms both up.
-                if number > 0 {
-                    times[turn].add(took);
-                }
+                times[turn].add(if turn == 0 { ours() } else { baseline() });
             }
         }
         let [mut ours, mut baseline] = times;
