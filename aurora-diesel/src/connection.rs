@@ -60,12 +60,14 @@ pub struct AuroraConnection<C: Physical> {
     pub(crate) used_at: Instant,
     /// The connection must be closed, not returned: its state is not what others expect.
     pub(crate) dirty: bool,
-    pub(crate) session: Session,
+    /// In a place of its own, as is what else is large: pools move the connection about with every
+    /// check-out.
+    pub(crate) session: Box<Session>,
     /// How many transactions deep Diesel was when the last statement began.
     pub(crate) depth: u32,
     /// What Diesel sees while no connection is in a transaction.
     pub(crate) idle: AnsiTransactionManager,
-    pub(crate) intents: Intents,
+    pub(crate) intents: Box<Intents>,
     pub(crate) instrumentation: Forward,
     /// Whether connections have to be told of this session's instrumentation.
     pub(crate) instrumented: bool,
@@ -84,10 +86,10 @@ impl<C: Physical> AuroraConnection<C> {
             lease: None,
             used_at: Instant::now(),
             dirty: false,
-            session: Session::new(freshness),
+            session: Box::new(Session::new(freshness)),
             depth: 0,
             idle: AnsiTransactionManager::default(),
-            intents: Intents::default(),
+            intents: Box::default(),
             instrumentation: Forward::default(),
             instrumented: false,
             cache_size: None,

@@ -56,7 +56,9 @@ pub struct AuroraConnection<
     #[cfg(not(feature = "async-postgres"))] C: Physical,
 > {
     pub(crate) shared: Arc<Shared<C>>,
-    pub(crate) session: Session,
+    /// In a place of its own, as is what else is large: pools move the connection about with every
+    /// check-out.
+    pub(crate) session: Box<Session>,
     pub(crate) lease: Option<Lease<C::Link>>,
     /// When the last statement ended.
     pub(crate) used_at: Instant,
@@ -72,7 +74,7 @@ pub struct AuroraConnection<
     pub(crate) abandoned: Arc<Abandoned>,
     /// How deep diesel-async is in transactions, whichever connection serves them.
     pub(crate) manager: AnsiTransactionManager,
-    pub(crate) intents: Intents,
+    pub(crate) intents: Box<Intents>,
     pub(crate) instrumentation: Forward,
     /// Whether connections have to be told of this session's instrumentation.
     pub(crate) instrumented: bool,
@@ -83,7 +85,7 @@ pub struct AuroraConnection<
 
 impl<C: Physical> AuroraConnection<C> {
     pub(crate) fn new(shared: Arc<Shared<C>>) -> Self {
-        let session = Session::new(shared.cluster.config().freshness());
+        let session = Box::new(Session::new(shared.cluster.config().freshness()));
         Self {
             shared,
             session,
@@ -94,7 +96,7 @@ impl<C: Physical> AuroraConnection<C> {
             leftover: Mutex::default(),
             abandoned: Arc::default(),
             manager: AnsiTransactionManager::default(),
-            intents: Intents::default(),
+            intents: Box::default(),
             instrumentation: Forward::default(),
             instrumented: false,
             cache_size: None,
