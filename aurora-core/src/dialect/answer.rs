@@ -8,7 +8,8 @@ use super::Garbage;
 /// The rows of one answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
-    pub(crate) columns: Vec<String>,
+    /// Shared by all answers to one statement.
+    pub(crate) columns: Arc<[String]>,
     pub(crate) rows: Vec<Vec<Option<String>>>,
     /// What further statements of the same text answered, in their order, up to the first that the
     /// server refused.
@@ -95,7 +96,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_garbage_not_a_default() {
         let answer = Answer {
-            columns: ["a", "b"].map(String::from).to_vec(),
+            columns: ["a", "b"].map(String::from).into(),
             rows: vec![vec![Some("x".to_owned()), None]],
             ..Answer::default()
         };
@@ -112,7 +113,7 @@ mod tests {
     #[test]
     fn negative_lag_is_none() {
         let answer = Answer {
-            columns: vec!["lag".to_owned()],
+            columns: ["lag".to_owned()].into(),
             rows: vec![vec![Some("-3.5".to_owned())]],
             ..Answer::default()
         };

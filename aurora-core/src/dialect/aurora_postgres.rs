@@ -132,7 +132,7 @@ mod tests {
             vec![own(name), own("s"), own(writable), opt(id), own(writer), opt(lag), opt(position)]
         };
         let rows = rows.iter().map(row).collect();
-        Answer { columns: columns.map(String::from).to_vec(), rows, ..Answer::default() }
+        Answer { columns: columns.map(String::from).into(), rows, ..Answer::default() }
     }
 
     #[test]

@@ -165,7 +165,7 @@ mod tests {
             texts.into_iter().chain([Some("f".to_owned())]).collect()
         };
         Answer {
-            columns: columns.map(String::from).to_vec(),
+            columns: columns.map(String::from).into(),
             rows: rows.iter().map(texts).collect(),
             ..Answer::default()
         }

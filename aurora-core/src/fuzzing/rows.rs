@@ -82,7 +82,7 @@ fn detection(bytes: &mut Bytes<'_>) -> Answer {
     let values = columns.iter().map(|_| Some(bytes.pick(&["t", "f", "t", "f", "x"]).to_owned()));
     let rows = vec![values.collect()];
     let rows = if bytes.byte() == u8::MAX { Vec::new() } else { rows };
-    Answer { columns, rows, ..Answer::default() }
+    Answer { columns: columns.into(), rows, ..Answer::default() }
 }
 
 /// An answer with most columns, each value out of the list, NULL, or anything.
@@ -95,7 +95,7 @@ fn answer(bytes: &mut Bytes<'_>) -> Answer {
         let width = columns.len() - usize::from(bytes.byte() == u8::MAX);
         rows.push((0..width).map(|_| value(bytes)).collect());
     }
-    Answer { columns, rows, ..Answer::default() }
+    Answer { columns: columns.into(), rows, ..Answer::default() }
 }
 
 fn value(bytes: &mut Bytes<'_>) -> Option<String> {

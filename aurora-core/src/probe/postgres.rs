@@ -1,6 +1,7 @@
 //! A monitoring connection to PostgreSQL: TCP, TLS, startup, authentication, questions.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -75,24 +76,35 @@ impl PostgresLink {
 
 /// What was asked before, as the server has planned it.
 #[derive(Default)]
-struct Plans(Vec<(String, Statement)>);
+struct Plans(Vec<Plan>);
+
+struct Plan {
+    sql: String,
+    statement: Statement,
+    columns: Arc<[String]>,
+}
 
 impl Plans {
     async fn ask(&mut self, client: &Client, sql: &str) -> Result<Answer, tokio_postgres::Error> {
-        let place = match self.0.iter().position(|(planned, _)| planned == sql) {
+        let place = match self.0.iter().position(|plan| plan.sql == sql) {
             Some(place) => place,
             None => {
-                self.0.push((sql.to_owned(), client.prepare(sql).await?));
+                self.0.push(Plan::make(client, sql).await?);
                 self.0.len() - 1
             }
         };
-        let statement = &self.0[place].1;
-        let columns = statement.columns().iter().map(|column| column.name().to_owned());
-        let mut answer = Answer { columns: columns.collect(), ..Answer::default() };
-        for row in client.query(statement, &[]).await? {
-            answer.rows.push(texts(&row)?);
-        }
-        Ok(answer)
+        let Plan { statement, columns, .. } = &self.0[place];
+        let rows = client.query(statement, &[]).await?;
+        let rows = rows.iter().map(texts).collect::<Result<_, _>>()?;
+        Ok(Answer { columns: Arc::clone(columns), rows, ..Answer::default() })
+    }
+}
+
+impl Plan {
+    async fn make(client: &Client, sql: &str) -> Result<Self, tokio_postgres::Error> {
+        let statement = client.prepare(sql).await?;
+        let columns = statement.columns().iter().map(|column| column.name().to_owned()).collect();
+        Ok(Self { sql: sql.to_owned(), statement, columns })
     }
 }
 

@@ -171,14 +171,14 @@ fn answer(columns: Vec<String>, rows: &[Row]) -> Result<Answer, String> {
     }
     let values = |row: &Row| columns.iter().map(|name| row.get(name).cloned().flatten()).collect();
     let rows = rows.iter().map(values).collect();
-    Ok(Answer { columns, rows, ..Answer::default() })
+    Ok(Answer { columns: columns.into(), rows, ..Answer::default() })
 }
 
 fn dialect(name: &str) -> Result<Box<dyn Dialect>, String> {
     let yes = || Some("t".to_owned());
     let columns: Vec<_> = ["aurora", "control", "lsn"].map(str::to_owned).to_vec();
     let rows = vec![vec![yes(), yes(), yes()]];
-    let answer = Answer { columns, rows, ..Answer::default() };
+    let answer = Answer { columns: columns.into(), rows, ..Answer::default() };
     detect(choice(name)?, &answer).map_err(|garbage| garbage.to_string())
 }
 

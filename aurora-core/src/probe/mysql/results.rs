@@ -49,10 +49,11 @@ async fn read_set(wire: &mut Wire) -> Result<(Option<Answer>, bool), Failure> {
     }
     let count = fields.number()?.filter(|count| *count <= MOST_COLUMNS);
     let count = count.ok_or_else(|| nonsense("columns without end"))?;
-    let mut answer = Answer::default();
+    let mut columns = Vec::new();
     for _ in 0..count {
-        answer.columns.push(column_name(&wire.read().await?)?);
+        columns.push(column_name(&wire.read().await?)?);
     }
+    let mut answer = Answer { columns: columns.into(), ..Answer::default() };
     end(&wire.read().await?)?.ok_or_else(|| nonsense("more columns than announced"))?;
     loop {
         let packet = wire.read().await?;
