@@ -9,7 +9,7 @@
 use std::sync::Barrier;
 
 use aurora_benches::{
-    Failure, GOALS_SYNC, KEYS, WORKERS, rounds, servers, statements_each, warm_up,
+    Failure, GOALS_SYNC, KEYS, TURNS, WORKERS, rounds, servers, statements_each, warm_up,
 };
 use aurora_diesel::{AuroraConnectionManager, Cluster, Config};
 use aurora_measure::{Latencies, Report};
@@ -42,34 +42,37 @@ fn main() -> Result<(), Failure> {
     for (kind, workers) in cases {
         let is_read = kind == "select";
         let instance = if is_read { kit.readers()[0] } else { kit.writer() };
-        let bare = ConnectionManager::<PgConnection>::new(kit.instance_url(instance));
         let ours = Pool::builder().max_size(workers).build(manager.clone())?;
-        let bare = Pool::builder().max_size(workers).test_on_check_out(false).build(bare)?;
-        let ours = |key| if is_read { select(&ours, key) } else { insert(&ours, key) };
-        let bare = |key| if is_read { select(&bare, key) } else { insert(&bare, key) };
-        warm_up(&cluster, || drop(in_turn((workers, 1), ours, bare)))?;
-        let [mut ours, mut bare] = in_turn((workers, rounds()?), ours, bare);
-        let name = name(kind, workers);
-        ours.beside(&name, &mut bare, GOALS_SYNC).iter().for_each(|figure| report.add(figure));
+        let bare = || {
+            let manager = ConnectionManager::<PgConnection>::new(kit.instance_url(instance));
+            Pool::builder().max_size(workers).test_on_check_out(false).build(manager)
+        };
+        let bare = [bare()?, bare()?];
+        let run = |turn: usize, key| match (turn, is_read) {
+            (0, true) => select(&ours, key),
+            (0, false) => insert(&ours, key),
+            (_, true) => select(&bare[turn - 1], key),
+            (_, false) => insert(&bare[turn - 1], key),
+        };
+        warm_up(&cluster, || drop(in_turn(workers, 1, run)))?;
+        let [mut ours, first, second] = in_turn(workers, rounds()?, run);
+        let figures = ours.beside(&name(kind, workers), &mut [first, second], GOALS_SYNC);
+        figures.iter().for_each(|figure| report.add(figure));
     }
     Ok(())
 }
 
-/// Lets as many threads do `ours` and `bare` in turn, round by round.
-fn in_turn(
-    (workers, rounds): (u32, usize),
-    ours: impl Fn(i32) + Sync,
-    bare: impl Fn(i32) + Sync,
-) -> [Latencies; 2] {
+/// Lets as many threads run the statements of all in turn, round by round.
+fn in_turn(workers: u32, rounds: usize, run: impl Fn(usize, i32) + Sync) -> [Latencies; 3] {
     let size = usize::try_from(workers).unwrap_or(1);
     let barrier = Barrier::new(size);
     let work = || {
-        let mut times = [Latencies::default(), Latencies::default()];
+        let mut times = [(); 3].map(|()| Latencies::default());
         for round in 0..rounds {
-            for turn in [round % 2, 1 - round % 2] {
+            for turn in TURNS[round % TURNS.len()] {
                 barrier.wait();
                 for key in (1..=KEYS).cycle().take(statements_each(workers) as usize) {
-                    times[turn].time(|| if turn == 0 { ours(key) } else { bare(key) });
+                    times[turn].time(|| run(turn, key));
                 }
             }
         }
@@ -77,11 +80,10 @@ fn in_turn(
     };
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        let mut all = [Latencies::default(), Latencies::default()];
+        let mut all = [(); 3].map(|()| Latencies::default());
         for thread in threads {
-            let [a, b] = thread.join().expect("every statement succeeds");
-            all[0].add(a);
-            all[1].add(b);
+            let times = thread.join().expect("every statement succeeds");
+            all.iter_mut().zip(times).for_each(|(all, times)| all.add(times));
         }
         all
     })

@@ -23,6 +23,11 @@ pub const GOALS_ASYNC: (f64, f64) = (1.01, 1.02);
 /// The same for Diesel on the calling thread.
 pub const GOALS_SYNC: (f64, f64) = (1.02, 1.03);
 
+/// In which order ours and two bare pools have their rounds: each comes as often after each other
+/// one.
+pub const TURNS: [[usize; 3]; 6] =
+    [[0, 1, 2], [2, 1, 0], [1, 2, 0], [0, 2, 1], [2, 0, 1], [1, 0, 2]];
+
 /// The statements of one worker in one round: the more workers there are the fewer, so that rounds
 /// are short and what disturbs one disturbs its neighbour.
 #[must_use]

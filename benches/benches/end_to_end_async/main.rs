@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use aurora_benches::{
-    Failure, GOALS_ASYNC, KEYS, WORKERS, rounds, servers, statements_each, warm_up,
+    Failure, GOALS_ASYNC, KEYS, TURNS, WORKERS, rounds, servers, statements_each, warm_up,
 };
 use aurora_diesel::asynchronous::AuroraConnectionManager;
 use aurora_diesel::{Cluster, Config};
@@ -68,46 +68,50 @@ fn bb8(ground: &Ground) -> Result<(), Failure> {
     let manager = AuroraConnectionManager::new(ground.cluster.clone());
     let ours = bb8::Pool::builder().max_size(ground.workers).build(manager);
     let ours = ground.runtime.block_on(ours)?;
-    let baseline = ground.runtime.block_on(pools::bb8(&ground.url, ground.workers))?;
-    ground.measure(ours, baseline)
+    let bare = || ground.runtime.block_on(pools::bb8(&ground.url, ground.workers));
+    ground.measure(ours, [bare()?, bare()?])
 }
 
 fn deadpool(ground: &Ground) -> Result<(), Failure> {
     let manager = AuroraConnectionManager::new(ground.cluster.clone());
     let size = usize::try_from(ground.workers)?;
     let ours = aurora_diesel::asynchronous::deadpool::Pool::builder(manager).max_size(size);
-    ground.measure(ours.build()?, pools::deadpool(&ground.url, size)?)
+    let bare = || pools::deadpool(&ground.url, size);
+    ground.measure(ours.build()?, [bare()?, bare()?])
 }
 
 fn mobc(ground: &Ground) -> Result<(), Failure> {
     let manager = AuroraConnectionManager::new(ground.cluster.clone());
     let size = u64::from(ground.workers);
     let ours = mobc::Pool::builder().max_open(size).max_idle(size).build(manager);
-    ground.measure(ours, pools::mobc(&ground.url, ground.workers))
+    let bare = || pools::mobc(&ground.url, ground.workers);
+    ground.measure(ours, [bare(), bare()])
 }
 
 fn seaorm(ground: &Ground) -> Result<(), Failure> {
     let ours = aurora_seaorm::AuroraConnection::builder(ground.cluster.clone());
     let ours = ours.max_connections(usize::try_from(ground.workers)?).build();
-    let baseline = ground.runtime.block_on(pools::seaorm(&ground.url, ground.workers))?;
-    ground.measure(ours, baseline)
+    let bare = || ground.runtime.block_on(pools::seaorm(&ground.url, ground.workers));
+    ground.measure(ours, [bare()?, bare()?])
 }
 
 impl Ground {
-    /// Both in turn, round by round.
-    fn measure(&self, ours: impl Door, baseline: impl Door) -> Result<(), Failure> {
-        let (ours, baseline) = (Arc::new(ours), Arc::new(baseline));
-        let ours = || self.runtime.block_on(round(&ours, self.kind, self.workers));
-        let baseline = || self.runtime.block_on(round(&baseline, self.kind, self.workers));
-        warm_up(&self.cluster, || drop((ours(), baseline())))?;
-        let mut times = [Latencies::default(), Latencies::default()];
+    /// All in turn, round by round.
+    fn measure<B: Door>(&self, ours: impl Door, bare: [B; 2]) -> Result<(), Failure> {
+        let (ours, bare) = (Arc::new(ours), bare.map(Arc::new));
+        let round = |turn: usize| match turn {
+            0 => self.runtime.block_on(round(&ours, self.kind, self.workers)),
+            _ => self.runtime.block_on(round(&bare[turn - 1], self.kind, self.workers)),
+        };
+        warm_up(&self.cluster, || drop([0, 1, 2].map(round)))?;
+        let mut times = [(); 3].map(|()| Latencies::default());
         for number in 0..rounds()? {
-            for turn in [number % 2, 1 - number % 2] {
-                times[turn].add(if turn == 0 { ours() } else { baseline() });
+            for turn in TURNS[number % TURNS.len()] {
+                times[turn].add(round(turn));
             }
         }
-        let [mut ours, mut baseline] = times;
-        let figures = ours.beside(&self.name, &mut baseline, GOALS_ASYNC);
+        let [mut ours, first, second] = times;
+        let figures = ours.beside(&self.name, &mut [first, second], GOALS_ASYNC);
         figures.iter().for_each(|figure| self.report.add(figure));
         Ok(())
     }

@@ -35,19 +35,26 @@ impl Latencies {
     }
 
     /// The median and the 99th percentile beside those of the baseline, with what their ratios
-    /// should be at most.
+    /// should be at most; and those of the same baseline once more, which tell how far apart two
+    /// are between which there is no difference.
     pub fn beside(
         &mut self,
         name: &str,
-        baseline: &mut Self,
+        [baseline, again]: &mut [Self; 2],
         (median, p99): (f64, f64),
-    ) -> [Figure; 2] {
-        [("median", 500, median), ("p99", 990, p99)].map(|(which, per_mille, goal)| {
+    ) -> [Figure; 4] {
+        let figure = |name: String, per_mille, times: &mut Self, baseline: &mut Self| {
             let micros = |times: &mut Self| times.per_mille(per_mille).as_secs_f64() * 1e6;
-            Figure::new(format!("{name}, {which}"), "µs", micros(self))
-                .beside(micros(baseline))
-                .with_goal(Goal::RatioAtMost(goal))
-        })
+            Figure::new(name, "µs", micros(times)).beside(micros(baseline))
+        };
+        let median_of = format!("{name}, median");
+        let p99_of = format!("{name}, p99");
+        [
+            figure(median_of.clone(), 500, self, baseline).with_goal(Goal::RatioAtMost(median)),
+            figure(format!("{median_of}: bare twice"), 500, again, baseline),
+            figure(p99_of.clone(), 990, self, baseline).with_goal(Goal::RatioAtMost(p99)),
+            figure(format!("{p99_of}: bare twice"), 990, again, baseline),
+        ]
     }
 }
 
@@ -66,7 +73,10 @@ mod tests {
         assert_eq!(all.per_mille(990), Duration::from_micros(990));
         assert_eq!(all.per_mille(1000), Duration::from_micros(999));
         assert_eq!(Latencies::default().per_mille(990), Duration::ZERO);
-        let figures = of(1..101).beside("a", &mut of(1..101), (1.0, 0.9));
-        assert!(figures[0].line().contains("met") && figures[1].line().contains("MISSED"));
+        let bare = || [of(1..101), of(2..201)];
+        let [median, again, p99, _] = of(1..101).beside("a", &mut bare(), (1.0, 0.9));
+        assert!(median.line().contains("met") && p99.line().contains("MISSED"));
+        assert!(again.line().contains("a, median: bare twice"), "{}", again.line());
+        assert!(again.line().contains("ratio 1.98"), "{}", again.line());
     }
 }

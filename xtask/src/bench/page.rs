@@ -59,7 +59,7 @@ pub(super) fn page(figures: &[Value]) -> Result<String, StepError> {
     let counts = guard::stored()?;
     let reasoned = missed.iter().map(|figure| {
         let name = text(figure, "name");
-        (name, reasons::of(name, &counts))
+        (name, reasons::of(name, figures, &counts))
     });
     for (names, reason) in together(reasoned) {
         let _ = writeln!(page, "* **{}**: {reason}", names.join("; "));
