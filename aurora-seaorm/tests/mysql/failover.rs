@@ -8,8 +8,9 @@ use sea_orm::{
 };
 use test_kit::MariaDbCluster;
 
+use crate::entities::{item, named};
 use crate::ledger::Load;
-use crate::stand::{LIMIT, Stand, eventually, item, named};
+use crate::stand::{LIMIT, Stand, eventually};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_write_is_lost_or_doubled_when_the_writer_is_killed_or_replaced() {

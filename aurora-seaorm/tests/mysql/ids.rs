@@ -2,7 +2,8 @@
 
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, Set, TransactionTrait};
 
-use crate::stand::{Stand, item, named, note, one};
+use crate::entities::{item, named, note};
+use crate::stand::{Stand, one};
 
 const LAST: &str = "SELECT CAST(LAST_INSERT_ID() AS SIGNED)";
 

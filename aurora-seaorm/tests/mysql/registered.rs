@@ -10,8 +10,9 @@ use sea_orm::{
 };
 use test_kit::MariaDbCluster;
 
+use crate::entities::{item, named};
 use crate::ledger::Load;
-use crate::stand::{LIMIT, Stand, eventually, item, named, one};
+use crate::stand::{LIMIT, Stand, eventually, one};
 
 /// The number of the server that a statement met: the kit's instance and one more.
 async fn server(db: &DatabaseConnection) -> i64 {

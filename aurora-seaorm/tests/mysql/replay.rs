@@ -8,7 +8,8 @@ use aurora_core::transaction::{MarkerTable, Resolve, RunOptions};
 use aurora_seaorm::{Outcome, outcome};
 use sea_orm::{ActiveModelTrait, DbErr, EntityTrait, PaginatorTrait, TransactionError};
 
-use crate::stand::{LIMIT, Stand, item, named};
+use crate::entities::{item, named};
+use crate::stand::{LIMIT, Stand};
 
 /// Runs a transaction that is committed on the writer, and whose connection is lost before the
 /// writer answers: its commit waits for a reader that receives nothing. Says how often it was run.

@@ -7,7 +7,8 @@ use sea_orm::{
     ModelTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Set, Statement,
 };
 
-use crate::stand::{Stand, item, named, note, one};
+use crate::entities::{item, named, note};
+use crate::stand::{Stand, one};
 
 /// One writer, one reader: what a work runs on them.
 async fn on(stand: &Stand, work: impl Future<Output = ()>) -> (u64, u64) {

@@ -5,7 +5,8 @@ use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait, SqlErr, Statement,
 };
 
-use crate::stand::{Stand, item, named, one};
+use crate::entities::{item, named};
+use crate::stand::{Stand, one};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_reads_what_it_wrote_from_lagging_readers() {

@@ -11,66 +11,14 @@ use test_kit::{MariaDbBuilder, MariaDbCluster};
 /// The longest wait for anything that a test waits for.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
-/// What most tests read and write.
-pub(crate) mod item {
-    use super::*;
+/// Writes into the ledger.
+pub(crate) const INSERT_ID: &str = "INSERT INTO ledger (id) VALUES (?)";
 
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "items")]
-    pub(crate) struct Model {
-        #[sea_orm(primary_key)]
-        pub id: i32,
-        pub name: String,
-    }
+/// All that is in the ledger, in one text.
+pub(crate) const ALL_IDS: &str = "SET SESSION group_concat_max_len = 1 << 30; \
+                                  SELECT COALESCE(GROUP_CONCAT(id SEPARATOR ','), '') FROM ledger";
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(crate) enum Relation {
-        #[sea_orm(has_many = "super::note::Entity")]
-        Note,
-    }
-
-    impl Related<note::Entity> for Entity {
-        fn to() -> RelationDef {
-            Relation::Note.def()
-        }
-    }
-
-    impl ActiveModelBehavior for ActiveModel {}
-}
-
-/// What belongs to an item.
-pub(crate) mod note {
-    use super::*;
-
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "notes")]
-    pub(crate) struct Model {
-        #[sea_orm(primary_key)]
-        pub id: i32,
-        pub item_id: i32,
-        pub text: String,
-    }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(crate) enum Relation {
-        #[sea_orm(
-            belongs_to = "super::item::Entity",
-            from = "Column::ItemId",
-            to = "super::item::Column::Id"
-        )]
-        Item,
-    }
-
-    impl Related<item::Entity> for Entity {
-        fn to() -> RelationDef {
-            Relation::Item.def()
-        }
-    }
-
-    impl ActiveModelBehavior for ActiveModel {}
-}
-
-/// The definitions of both.
+/// The definitions of items and notes.
 const TABLES: &str = "
     CREATE TABLE items (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(3000) NOT NULL);
     CREATE TABLE notes (id INT AUTO_INCREMENT PRIMARY KEY, item_id INT NOT NULL,
@@ -183,10 +131,6 @@ pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) 
 
 pub(crate) async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
     tokio::task::spawn_blocking(work).await.unwrap()
-}
-
-pub(crate) fn named(name: &str) -> item::ActiveModel {
-    item::ActiveModel { name: sea_orm::Set(name.to_owned()), ..Default::default() }
 }
 
 /// A statement as text.

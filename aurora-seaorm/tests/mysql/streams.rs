@@ -7,7 +7,8 @@ use sea_orm::{
 };
 use test_kit::MariaDbCluster;
 
-use crate::stand::{Stand, item, named, text};
+use crate::entities::{item, named};
+use crate::stand::{Stand, text};
 
 /// More than all buffers on the way can hold.
 const MANY: &str = "INSERT INTO items (name) SELECT REPEAT('x', 3000) FROM seq_1_to_5000";

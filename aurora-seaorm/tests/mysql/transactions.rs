@@ -11,7 +11,8 @@ use sea_orm::{
 use test_kit::MariaDbCluster;
 use tokio::sync::Barrier;
 
-use crate::stand::{LIMIT, Stand, item, named, one};
+use crate::entities::{item, named};
+use crate::stand::{LIMIT, Stand, one};
 
 async fn count(db: &impl ConnectionTrait) -> u64 {
     item::Entity::find().count(db).await.unwrap()

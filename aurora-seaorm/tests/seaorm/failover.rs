@@ -6,7 +6,8 @@ use aurora_seaorm::{ErrorKind, Outcome, cause, instance, outcome};
 use sea_orm::{ActiveModelTrait, EntityTrait, PaginatorTrait, TransactionTrait};
 use test_kit::PgCluster;
 
-use crate::stand::{Stand, item, named};
+use crate::entities::{item, named};
+use crate::stand::Stand;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn statements_on_a_writer_that_hangs_fail_in_time() {

@@ -6,7 +6,8 @@ use sea_orm::{
     PaginatorTrait, StreamTrait, TransactionError,
 };
 
-use crate::stand::{Stand, item, named, note};
+use crate::entities::{item, named, note};
+use crate::stand::Stand;
 
 /// With both traits in scope the call would be ambiguous, were it not a method of the type.
 fn backend<C: ConnectionTrait + StreamTrait>(_: &C, backend: DbBackend) -> bool {

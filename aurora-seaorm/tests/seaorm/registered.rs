@@ -12,8 +12,9 @@ use sea_orm::{
 use sqlx::Row as _;
 use test_kit::PgCluster;
 
+use crate::entities::{item, named};
 use crate::ledger::Load;
-use crate::stand::{LIMIT, Stand, eventually, item, named};
+use crate::stand::{LIMIT, Stand, eventually};
 
 async fn address(db: &DatabaseConnection) -> String {
     let sql = "SELECT host(inet_server_addr()) || ':' || inet_server_port()";

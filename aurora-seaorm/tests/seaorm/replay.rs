@@ -13,7 +13,8 @@ use sea_orm::{
 use test_kit::PgCluster;
 use test_kit::chaos::{Aim, Loss, Mishap};
 
-use crate::stand::{LIMIT, Stand, blocking, eventually, item, named};
+use crate::entities::{item, named};
+use crate::stand::{LIMIT, Stand, blocking, eventually};
 
 async fn stand(instances: usize) -> Stand {
     let servers = PgCluster::builder().instances(instances).synchronous(true).behind_proxies();

@@ -6,7 +6,8 @@ use sea_orm::{
     QueryFilter, QueryOrder, QuerySelect, Set, Statement,
 };
 
-use crate::stand::{Stand, item, named, note};
+use crate::entities::{item, named, note};
+use crate::stand::Stand;
 
 /// One writer, one reader: what a work runs on them.
 async fn on(stand: &Stand, work: impl Future<Output = ()>) -> (u64, u64) {

@@ -8,7 +8,8 @@ use sea_orm::{
 };
 use sea_orm_migration::prelude::*;
 
-use crate::stand::{Stand, item, named, note};
+use crate::entities::{item, named, note};
+use crate::stand::Stand;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_schema_is_made_once_however_far_the_readers_are_behind() {

@@ -2,7 +2,8 @@
 
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, PaginatorTrait};
 
-use crate::stand::{Stand, eventually, item, named};
+use crate::entities::{item, named};
+use crate::stand::{Stand, eventually};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_reads_what_it_wrote_from_lagging_readers() {

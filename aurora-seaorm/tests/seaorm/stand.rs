@@ -5,72 +5,18 @@ use std::time::{Duration, Instant};
 
 use aurora_core::{Cluster, Config, InstanceId};
 use aurora_seaorm::AuroraConnection;
-use sea_orm::entity::prelude::*;
 use test_kit::PgCluster;
 
 /// The longest wait for anything that a test waits for.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
-/// What most tests read and write.
-pub(crate) mod item {
-    use super::*;
+/// Writes into the ledger.
+pub(crate) const INSERT_ID: &str = "INSERT INTO ledger (id) VALUES ($1)";
 
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "items")]
-    pub(crate) struct Model {
-        #[sea_orm(primary_key)]
-        pub id: i32,
-        pub name: String,
-    }
+/// All that is in the ledger, in one text.
+pub(crate) const ALL_IDS: &str = "SELECT coalesce(string_agg(id::text, ','), '') FROM ledger";
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(crate) enum Relation {
-        #[sea_orm(has_many = "super::note::Entity")]
-        Note,
-    }
-
-    impl Related<note::Entity> for Entity {
-        fn to() -> RelationDef {
-            Relation::Note.def()
-        }
-    }
-
-    impl ActiveModelBehavior for ActiveModel {}
-}
-
-/// What belongs to an item.
-pub(crate) mod note {
-    use super::*;
-
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "notes")]
-    pub(crate) struct Model {
-        #[sea_orm(primary_key)]
-        pub id: i32,
-        pub item_id: i32,
-        pub text: String,
-    }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(crate) enum Relation {
-        #[sea_orm(
-            belongs_to = "super::item::Entity",
-            from = "Column::ItemId",
-            to = "super::item::Column::Id"
-        )]
-        Item,
-    }
-
-    impl Related<item::Entity> for Entity {
-        fn to() -> RelationDef {
-            Relation::Item.def()
-        }
-    }
-
-    impl ActiveModelBehavior for ActiveModel {}
-}
-
-/// The definitions of both.
+/// The definitions of items and notes.
 pub(crate) const TABLES: &str = "
     CREATE TABLE items (id serial PRIMARY KEY, name text NOT NULL);
     CREATE TABLE notes (id serial PRIMARY KEY, item_id int NOT NULL, text text NOT NULL)";
@@ -206,8 +152,4 @@ pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) 
 
 pub(crate) async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
     tokio::task::spawn_blocking(work).await.unwrap()
-}
-
-pub(crate) fn named(name: &str) -> item::ActiveModel {
-    item::ActiveModel { name: sea_orm::Set(name.to_owned()), ..Default::default() }
 }

@@ -7,7 +7,8 @@ use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, PaginatorTrait};
 use test_kit::PgCluster;
 use tokio::task::JoinSet;
 
-use crate::stand::{Stand, eventually, item, named};
+use crate::entities::{item, named};
+use crate::stand::{Stand, eventually};
 
 /// Connections per second, in these tests.
 const RATE: usize = 40;

@@ -7,7 +7,8 @@ use sea_orm::{
     TransactionTrait,
 };
 
-use crate::stand::{Stand, item, named};
+use crate::entities::{item, named};
+use crate::stand::Stand;
 
 const MANY: &str =
     "INSERT INTO items (name) SELECT repeat('x', 100) FROM generate_series(1, 20000)";

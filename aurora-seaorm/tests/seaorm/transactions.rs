@@ -6,7 +6,8 @@ use sea_orm::{
     TransactionTrait,
 };
 
-use crate::stand::{Stand, item, named};
+use crate::entities::{item, named};
+use crate::stand::Stand;
 
 async fn count(db: &impl ConnectionTrait) -> u64 {
     item::Entity::find().count(db).await.unwrap()

@@ -36,7 +36,6 @@ fn a_type_is_looked_up_on_a_reader_and_forgotten_at_check_in() {
 }
 
 #[derive(diesel::MultiConnection)]
-#[expect(clippy::large_enum_variant, reason = "the derive wants the connections themselves")]
 enum Either {
     Cluster(Session),
     Plain(PgConnection),

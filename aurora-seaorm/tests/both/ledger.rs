@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use aurora_seaorm::{Outcome, outcome};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, PaginatorTrait, Statement};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, Statement};
 use tokio::task::JoinHandle;
 
-use crate::stand::{Stand, item};
+use crate::entities::item;
+use crate::stand::{ALL_IDS, INSERT_ID, Stand};
 
 /// Without a unique index: a write that is applied twice shows.
 const TABLE: &str = "CREATE TABLE ledger (id BIGINT NOT NULL)";
@@ -44,11 +45,8 @@ impl Ledger {
     /// Writes a row that no other write has.
     pub(crate) async fn write(&self, db: &impl ConnectionTrait) -> Result<(), DbErr> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let insert = Statement::from_sql_and_values(
-            DbBackend::MySql,
-            "INSERT INTO ledger (id) VALUES (?)",
-            [id.into()],
-        );
+        let insert =
+            Statement::from_sql_and_values(db.get_database_backend(), INSERT_ID, [id.into()]);
         let result = db.execute_raw(insert).await.map(drop);
         let failed = result.as_ref().err().map(|error| (outcome(error), error.to_string()));
         self.lock().push((id, failed));
@@ -98,9 +96,7 @@ impl Load {
             task.await.unwrap();
         }
         let writer = stand.kit.writer();
-        let text = "SET SESSION group_concat_max_len = 1 << 30; \
-                    SELECT COALESCE(GROUP_CONCAT(id SEPARATOR ','), '') FROM ledger";
-        let stored = stand.ask(writer, text).await;
+        let stored = stand.ask(writer, ALL_IDS).await;
         let mut times: HashMap<i64, usize> = HashMap::new();
         for id in stored.split(',').filter(|id| !id.is_empty()) {
             *times.entry(id.parse().unwrap()).or_default() += 1;
