@@ -54,29 +54,34 @@ pub(super) fn run(options: &Options) -> Result<(), StepError> {
         beside("compile, aurora-diesel beside diesel and r2d2: time", "s", ours.0, bare.0),
         beside("compile, aurora-diesel beside diesel and r2d2: crates", "", ours.1, bare.1),
     ];
-    let mut twice = BTreeMap::new();
+    let (mut twice, mut wanted) = (BTreeMap::new(), BTreeMap::new());
     for (what, arguments) in [
         ("aurora-diesel", ["--package", "aurora-diesel"].as_slice()),
         ("aurora-diesel, all features", &["--package", "aurora-diesel", "--all-features"]),
         ("aurora-seaorm, all features", &["--package", "aurora-seaorm", "--all-features"]),
     ] {
         let found = duplicates(arguments)?;
-        let heavy = found.iter().filter(|(name, _)| HEAVY.contains(&name.as_str())).count();
+        let heavy: Duplicates =
+            found.clone().into_iter().filter(|(name, _)| HEAVY.contains(&name.as_str())).collect();
         figures.push(json!({
-            "name": format!("heavy crates that come twice, {what}"), "unit": "", "ours": heavy,
-            "baseline": null, "ratio": null, "target": "≤ 0", "met": heavy == 0,
+            "name": format!("heavy crates that come twice, {what}"), "unit": "",
+            "ours": heavy.len(), "baseline": null, "ratio": null, "target": "≤ 0",
+            "met": heavy.is_empty(),
         }));
+        wanted.insert(what, wanted_by(arguments, &heavy)?);
         twice.insert(what, found);
     }
     print(&figures, options.json);
     for (what, found) in &twice {
         println!("{what} has twice: {}", words(found));
+        wanted[what].iter().for_each(|line| println!("{line}"));
     }
     if !options.write {
         return Ok(());
     }
     let stored = json!({
         "date": page::date()?, "compiler": page::compiler(), "figures": figures, "twice": twice,
+        "wanted": wanted,
     });
     fs::write(STORED, format!("{stored:#}\n")).map_err(|e| other(Path::new(STORED), &e))
 }
@@ -98,6 +103,10 @@ pub(super) fn section() -> Result<String, StepError> {
     for (what, found) in stored["twice"].as_object().into_iter().flatten() {
         let found: Duplicates = serde_json::from_value(found.clone()).unwrap_or_default();
         section.push_str(&format!("\nIn two versions in {what}: {}.\n", words(&found)));
+        let wanted = stored["wanted"][what].as_array().into_iter().flatten();
+        for line in wanted.filter_map(Value::as_str) {
+            section.push_str(&format!("* {line}\n"));
+        }
     }
     Ok(section)
 }
@@ -151,6 +160,23 @@ fn duplicates(arguments: &[&str]) -> Result<Duplicates, StepError> {
     let step = Step::cargo("tree").args(how).args(["--prefix", "none"]).args(arguments);
     let output = step.args(["--manifest-path", &format!("{ROOT}/Cargo.toml")]).output()?;
     Ok(versions(&String::from_utf8_lossy(&output)))
+}
+
+/// Who wants which version of these.
+fn wanted_by(arguments: &[&str], twice: &Duplicates) -> Result<Vec<String>, StepError> {
+    let mut lines = Vec::new();
+    for (name, version) in twice.iter().flat_map(|(name, all)| all.iter().map(move |v| (name, v))) {
+        let which = format!("{name}@{}", version.trim_start_matches('v'));
+        let how = ["--offline", "--edges", "normal,build", "--depth", "1", "--prefix", "none"];
+        let step = Step::cargo("tree").args(how).args(["--invert", &which]).args(arguments);
+        let output = step.args(["--manifest-path", &format!("{ROOT}/Cargo.toml")]).output()?;
+        let text = String::from_utf8_lossy(&output);
+        let names: BTreeSet<_> =
+            text.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+        let names: Vec<_> = names.into_iter().collect();
+        lines.push(format!("{name} {version} is wanted by {}", names.join(", ")));
+    }
+    Ok(lines)
 }
 
 /// What `cargo tree --duplicates` says; it also names what is built twice in one version.
