@@ -67,12 +67,12 @@ pub fn rounds() -> Result<usize, Failure> {
     number("AURORA_BENCH_ROUNDS", 101)
 }
 
-/// How many faults of each kind, by the variable `AURORA_BENCH_FAULTS`; 7 without it.
+/// How many faults of each kind, by the variable `AURORA_BENCH_FAULTS`; 15 without it.
 ///
 /// # Errors
 /// When the variable is no number.
 pub fn faults() -> Result<usize, Failure> {
-    number("AURORA_BENCH_FAULTS", 7)
+    number("AURORA_BENCH_FAULTS", 15)
 }
 
 fn number(variable: &str, usual: usize) -> Result<usize, Failure> {
