@@ -4,8 +4,7 @@
 //! connections back at the same moment, and a server starts a process for each. How many are under
 //! way at once: an instance that does not answer is found out by few. And after a failed connect
 //! the next one is tried alone, after a pause that grows; each one that succeeds then doubles how
-//! many may be under way. An instance that has become another one is met by two at first: where
-//! eight log in at the same time, the first of them is done when all are.
+//! many may be under way.
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
@@ -14,10 +13,6 @@ use crate::error::ErrorKind;
 
 /// How many connects may be under way at once, and how many of the rate may go at once.
 pub(crate) const AT_ONCE: u32 = 8;
-
-/// How many may be under way at first when an instance has become another one: the writer, or one
-/// that has restarted. Those who wait share what is open meanwhile.
-const AFTER_CHANGE: u32 = 2;
 
 /// The first pause after a failed connect, and the longest.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -120,9 +115,7 @@ impl Ramp {
 
     /// Nothing is known of the instance in this epoch; the rate goes on.
     fn begin(&mut self, epoch: u64) {
-        let at_once = if self.epoch == 0 { u32::MAX } else { AFTER_CHANGE };
-        let (used_up_to, round) = (self.used_up_to, self.round + 1);
-        *self = Self { used_up_to, epoch, round, at_once, ..Self::new() };
+        *self = Self { used_up_to: self.used_up_to, epoch, round: self.round + 1, ..Self::new() };
     }
 
     /// Notes what became of a connect.
@@ -265,23 +258,6 @@ mod tests {
             now += ms(100);
         }
         assert_eq!((widths, ramp.last_failure()), (vec![1, 2, 4, 8], None));
-    }
-
-    #[test]
-    fn an_instance_that_has_become_another_one_is_met_by_two_then_four() {
-        let (mut ramp, mut now) = (Ramp::new(), Instant::now());
-        let mut widths = Vec::new();
-        for epoch in [1, 2, 2, 2, 2] {
-            let mut passes = Vec::new();
-            while let Admission::Now(pass) = ramp.admit(rate(1000), epoch, now) {
-                passes.push(pass);
-            }
-            widths.push(passes.len());
-            ramp.end(passes[0], End::Opened, now);
-            passes[1..].iter().for_each(|pass| ramp.end(*pass, End::Unknown, now));
-            now += ms(100);
-        }
-        assert_eq!(widths, [8, 2, 4, 8, 8], "nothing has happened to the first one");
     }
 
     #[test]

@@ -59,8 +59,8 @@ fn failover(figures: &[Value]) -> Option<String> {
         "the probe has a session on the heir from before. We ask the heir every 10 ms \
          (`failover_interval`), so that we know half of that later on the average, and meet it with \
          new connections: one by itself takes {connect:.1} ms here, where client, servers and the \
-         promotion share two processors; two are opened at first. To ask more often would fall upon \
-         the new writer from every process there is."
+         promotion share two processors, and up to eight are opened at once. To ask more often would \
+         fall upon the new writer from every process there is."
     ))
 }
 
