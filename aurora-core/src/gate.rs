@@ -27,7 +27,8 @@ struct Inside {
 pub(crate) enum Let {
     In(Permit),
     WaitUntil(Instant),
-    WaitForRing,
+    /// The ring may come before that moment, if there is one.
+    WaitForRing(Option<Instant>),
 }
 
 /// The turn to open one connection to an instance.
@@ -62,11 +63,11 @@ impl Gate {
                 Let::In(Permit { stats: Arc::clone(stats), pass, end: End::Unknown })
             }
             Admission::At(at) => Let::WaitUntil(at),
-            Admission::AfterAnother => {
+            Admission::AfterAnother(or_at) => {
                 if !inside.blocked.iter().any(|known| Arc::ptr_eq(known, ring)) {
                     inside.blocked.push(Arc::clone(ring));
                 }
-                Let::WaitForRing
+                Let::WaitForRing(or_at)
             }
         }
     }

@@ -5,6 +5,9 @@
 //! way at once: an instance that does not answer is found out by few. And after a failed connect
 //! the next one is tried alone, after a pause that grows; each one that succeeds then doubles how
 //! many may be under way.
+//!
+//! Every epoch of an instance begins with one as well: where eight log in at the same time, the
+//! first of them is done when nearly all are, and those who wait are soon served by what is open.
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
@@ -20,6 +23,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 const PAUSE_FULL: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long the first ones of an epoch hold up the others; a login that takes longer is not waited
+/// for.
+const FIRST_FEW: Duration = Duration::from_millis(100);
+
 /// How fast connections to one instance are opened.
 #[derive(Debug)]
 pub(crate) struct Ramp {
@@ -31,7 +38,9 @@ pub(crate) struct Ramp {
     /// Rises with every failure: what began before it is no news after it.
     round: u64,
     under_way: u32,
+    /// How many may be: until the first of the epoch are open, and after a failure.
     at_once: u32,
+    few_until: Option<Instant>,
     failures: u32,
     not_before: Option<Instant>,
     last_failure: Option<ErrorKind>,
@@ -43,8 +52,8 @@ pub(crate) enum Admission {
     Now(Pass),
     /// Not before that moment.
     At(Instant),
-    /// When another connect has ended.
-    AfterAnother,
+    /// When another connect has ended, or at that moment if there is one.
+    AfterAnother(Option<Instant>),
 }
 
 /// A connect that was admitted; [`Ramp::end`] takes it back.
@@ -71,6 +80,7 @@ impl Ramp {
             round: 0,
             under_way: 0,
             at_once: u32::MAX,
+            few_until: None,
             failures: 0,
             not_before: None,
             last_failure: None,
@@ -85,11 +95,14 @@ impl Ramp {
         now: Instant,
     ) -> Admission {
         if epoch > self.epoch {
-            self.begin(epoch);
+            self.begin(epoch, now);
+        }
+        if self.few_until.is_some_and(|until| rate.is_none() || until <= now) {
+            self.widen();
         }
         let most = rate.map_or(u32::MAX, |_| AT_ONCE);
         if self.under_way >= self.at_once.min(most) {
-            return Admission::AfterAnother;
+            return Admission::AfterAnother(self.few_until);
         }
         if let Some(at) = self.not_before.filter(|at| *at > now) {
             return Admission::At(at);
@@ -114,8 +127,16 @@ impl Ramp {
     }
 
     /// Nothing is known of the instance in this epoch; the rate goes on.
-    fn begin(&mut self, epoch: u64) {
-        *self = Self { used_up_to: self.used_up_to, epoch, round: self.round + 1, ..Self::new() };
+    fn begin(&mut self, epoch: u64, now: Instant) {
+        let (used_up_to, round) = (self.used_up_to, self.round + 1);
+        *self = Self { used_up_to, epoch, round, ..Self::new() };
+        self.at_once = 1;
+        self.few_until = Some(now + FIRST_FEW);
+    }
+
+    fn widen(&mut self) {
+        self.at_once = u32::MAX;
+        self.few_until = None;
     }
 
     /// Notes what became of a connect.
@@ -135,7 +156,7 @@ impl Ramp {
                 self.not_before = None;
                 self.at_once = self.at_once.saturating_mul(2);
                 if self.at_once >= AT_ONCE {
-                    self.at_once = u32::MAX;
+                    self.widen();
                     self.last_failure = None;
                 }
             }
@@ -149,6 +170,7 @@ impl Ramp {
         self.failures = self.failures.saturating_add(1);
         self.round += 1;
         self.at_once = 1;
+        self.few_until = None;
         self.last_failure = Some(kind);
     }
 
@@ -178,7 +200,7 @@ mod tests {
     fn pass(admission: &Admission) -> Pass {
         match admission {
             Admission::Now(pass) => *pass,
-            Admission::At(_) | Admission::AfterAnother => panic!("{admission:?}"),
+            Admission::At(_) | Admission::AfterAnother(_) => panic!("{admission:?}"),
         }
     }
 
@@ -208,7 +230,9 @@ mod tests {
         for per_second in [1, 5, 8, 50, 100] {
             let admitted = crowd(rate(per_second), ms(5), Duration::from_secs(5));
             let burst = per_second.min(AT_ONCE) as usize;
-            assert!(admitted.iter().filter(|at| **at == admitted[0]).count() == burst);
+            // One first, and when it is open two, then four.
+            let begins = [0, 5, 5, 10, 10, 10, 10].into_iter().take(burst);
+            assert!(admitted.iter().zip(begins).all(|(at, begin)| *at == admitted[0] + ms(begin)));
             for (index, at) in admitted.iter().enumerate() {
                 let within = admitted[index..].iter().take_while(|other| **other < *at + ms(1000));
                 let within = within.count();
@@ -225,7 +249,27 @@ mod tests {
         assert_eq!(silent.len(), AT_ONCE as usize);
         let now = Instant::now();
         let mut ramp = Ramp::new();
+        pass(&ramp.admit(rate(1000), 1, now));
         assert!((0..5000).all(|_| matches!(ramp.admit(None, 1, now), Admission::Now(_))));
+    }
+
+    #[test]
+    fn a_login_that_takes_long_holds_nobody_up() {
+        let (mut ramp, start) = (Ramp::new(), Instant::now());
+        for (epoch, begin) in [(1, start), (2, start + ms(500))] {
+            let begun = pass(&ramp.admit(rate(1000), epoch, begin));
+            let until = begin + FIRST_FEW;
+            let before = until - ms(1);
+            assert_eq!(ramp.admit(rate(1000), epoch, before), Admission::AfterAnother(Some(until)));
+            let more = (0..20).map_while(|_| match ramp.admit(rate(1000), epoch, until) {
+                Admission::Now(pass) => Some(pass),
+                Admission::At(_) | Admission::AfterAnother(_) => None,
+            });
+            assert_eq!(more.count(), AT_ONCE as usize - 1);
+            assert_eq!(ramp.admit(rate(1000), epoch, until), Admission::AfterAnother(None));
+            ramp.end(begun, End::Failed(ErrorKind::ConnectionLost), until);
+            assert!(ramp.rests(epoch, until), "what fails after all is a failure as ever");
+        }
     }
 
     #[test]
@@ -241,7 +285,7 @@ mod tests {
         assert_eq!(ramp.admit(None, 1, start), Admission::At(start + ms(20)));
         let now = start + ms(20);
         let trial = pass(&ramp.admit(None, 1, now));
-        assert_eq!(ramp.admit(None, 1, now), Admission::AfterAnother);
+        assert_eq!(ramp.admit(None, 1, now), Admission::AfterAnother(None));
         ramp.end(trial, lost, now);
         assert_eq!(ramp.admit(None, 1, now), Admission::At(now + ms(40)));
         let mut now = now + ms(40);

@@ -152,7 +152,9 @@ options! {
 
     /// How many new connections per second to one instance are opened at most, by everything that
     /// shares the cluster's handle; up to eight go at once, and no more than eight are under way
-    /// at a time. Whoever has to wait for its turn also takes a connection that is given back.
+    /// at a time. An instance that is new, was lost or has changed its role is met by one first,
+    /// then two, then four, as each is open, or after 100 ms by eight: so the first statement is
+    /// served soonest. Whoever has to wait for its turn also takes a connection that is given back.
     /// Not limited are the monitor's connections and those of pools that connect by themselves
     /// (SeaORM's own `DatabaseConnection`).
     /// Zero is refused; `none` sets no limit.

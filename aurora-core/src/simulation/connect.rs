@@ -74,7 +74,7 @@ impl World {
         let again = match ramp.admit(rate, to.epoch(), self.now) {
             Admission::Now(pass) => return self.connect(client, *to, pass),
             Admission::At(at) => at.min(deadline),
-            Admission::AfterAnother => deadline,
+            Admission::AfterAnother(or_at) => or_at.unwrap_or(deadline).min(deadline),
         };
         if self.elsewhere(&topology, need, &to).is_some() {
             return self.acquire(client);

@@ -102,7 +102,7 @@ impl<'a, C> Ticket<'a, C> {
         match Gate::admit(self.instance, rate, now, &self.waiter.ring) {
             Let::In(permit) => Step::Open(permit),
             Let::WaitUntil(at) => Step::Wait(Some(at)),
-            Let::WaitForRing => Step::Wait(None),
+            Let::WaitForRing(or_at) => Step::Wait(or_at),
         }
     }
 
@@ -201,14 +201,16 @@ mod tests {
         let a = instance("a", Role::Reader, None);
         let [one, two] = [&left, &right].map(|store| Ticket::take(store, &a, now));
         let many = NonZeroU32::new(1000);
-        let open = |ticket: &Ticket<'_, &'static str>| match ticket.step(many, now) {
+        let open = |ticket: &Ticket<'_, &'static str>, now| match ticket.step(many, now) {
             Step::Open(permit) => Some(permit),
             Step::Leased(_) | Step::Wait(_) => None,
         };
-        let permits: Vec<_> = (0..20).filter_map(|_| open(&one)).collect();
+        let mut permits: Vec<_> = open(&one, now).into_iter().collect();
+        let Step::Wait(Some(later)) = two.step(many, now) else { panic!("one is the first") };
+        permits.extend((0..20).filter_map(|_| open(&one, later)));
         assert_eq!(permits.len(), crate::ramp::AT_ONCE as usize);
         let heard = two.listen();
-        assert!(open(&two).is_none());
+        assert!(open(&two, later).is_none());
         for permit in permits {
             permit.failed(ErrorKind::ConnectionLost);
         }

@@ -58,9 +58,9 @@ fn failover(figures: &[Value]) -> Option<String> {
     Some(format!(
         "the probe has a session on the heir from before. We ask the heir every 10 ms \
          (`failover_interval`), so that we know half of that later on the average, and meet it with \
-         new connections: one by itself takes {connect:.1} ms here, where client, servers and the \
-         promotion share two processors, and up to eight are opened at once. To ask more often would \
-         fall upon the new writer from every process there is."
+         a new connection: one by itself takes {connect:.1} ms here, where client, servers and the \
+         promotion share two processors. To ask more often would fall upon the new writer from every \
+         process there is."
     ))
 }
 
