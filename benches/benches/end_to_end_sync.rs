@@ -7,10 +7,9 @@
 //! default, which is a round trip, it is nearly twice as slow.
 
 use std::sync::Barrier;
+use std::time::Instant;
 
-use aurora_benches::{
-    Failure, GOALS_SYNC, KEYS, TURNS, WORKERS, rounds, servers, statements_each, warm_up,
-};
+use aurora_benches::{Failure, GOALS_SYNC, TURNS, WORKERS, keys, rounds, servers, warm_up};
 use aurora_diesel::{AuroraConnectionManager, Cluster, Config};
 use aurora_measure::{Latencies, Report};
 use diesel::pg::Pg;
@@ -71,8 +70,14 @@ fn in_turn(workers: u32, rounds: usize, run: impl Fn(usize, i32) + Sync) -> [Lat
         for round in 0..rounds {
             for turn in TURNS[round % TURNS.len()] {
                 barrier.wait();
-                for key in (1..=KEYS).cycle().take(statements_each(workers) as usize) {
-                    times[turn].time(|| run(turn, key));
+                let (first, more) = keys(workers);
+                let began = Instant::now();
+                run(turn, first);
+                times[turn].first_since(began);
+                for key in more {
+                    let began = Instant::now();
+                    run(turn, key);
+                    times[turn].since(began);
                 }
             }
         }

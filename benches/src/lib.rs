@@ -28,11 +28,11 @@ pub const GOALS_SYNC: (f64, f64) = (1.02, 1.03);
 pub const TURNS: [[usize; 3]; 6] =
     [[0, 1, 2], [2, 1, 0], [1, 2, 0], [0, 2, 1], [2, 0, 1], [1, 0, 2]];
 
-/// The statements of one worker in one round: the more workers there are the fewer, so that rounds
-/// are short and what disturbs one disturbs its neighbour.
-#[must_use]
-pub fn statements_each(workers: u32) -> u32 {
-    (160 / workers).max(5)
+/// The keys of the statements of one worker in one round, the first of which is told apart. The
+/// more workers there are the fewer, so that rounds are short and what disturbs one disturbs its
+/// neighbour.
+pub fn keys(workers: u32) -> (i32, impl Iterator<Item = i32> + Send) {
+    (1, (2..=KEYS).cycle().take((160 / workers).max(5) as usize))
 }
 
 /// Lets `work` be done until it opens no more connections to the cluster.
@@ -59,12 +59,12 @@ pub fn warm_up(cluster: &Cluster, mut work: impl FnMut()) -> Result<(), Failure>
     Err(format!("there are {before} connections, and ever more").into())
 }
 
-/// How many rounds, by the variable `AURORA_BENCH_ROUNDS`; 101 without it.
+/// How many rounds, by the variable `AURORA_BENCH_ROUNDS`; 300 without it.
 ///
 /// # Errors
 /// When the variable is no number.
 pub fn rounds() -> Result<usize, Failure> {
-    number("AURORA_BENCH_ROUNDS", 101)
+    number("AURORA_BENCH_ROUNDS", 300)
 }
 
 /// How many faults of each kind, by the variable `AURORA_BENCH_FAULTS`; 15 without it.

@@ -9,9 +9,7 @@ mod pools;
 use std::sync::Arc;
 use std::time::Instant;
 
-use aurora_benches::{
-    Failure, GOALS_ASYNC, KEYS, TURNS, WORKERS, rounds, servers, statements_each, warm_up,
-};
+use aurora_benches::{Failure, GOALS_ASYNC, TURNS, WORKERS, keys, rounds, servers, warm_up};
 use aurora_diesel::asynchronous::AuroraConnectionManager;
 use aurora_diesel::{Cluster, Config};
 use aurora_measure::{Latencies, Report};
@@ -121,7 +119,11 @@ impl Ground {
 async fn round<D: Door>(door: &Arc<D>, kind: Kind, workers: u32) -> Latencies {
     let work = |door: Arc<D>| async move {
         let mut times = Latencies::default();
-        for key in (1..=KEYS).cycle().take(statements_each(workers) as usize) {
+        let (first, more) = keys(workers);
+        let began = Instant::now();
+        door.run(kind, first).await;
+        times.first_since(began);
+        for key in more {
             let began = Instant::now();
             door.run(kind, key).await;
             times.since(began);
