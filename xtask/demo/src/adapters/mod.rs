@@ -2,7 +2,6 @@
 
 mod diesel_async;
 mod diesel_r2d2;
-mod mysql_seaorm;
 mod seaorm;
 mod tables;
 
@@ -86,9 +85,6 @@ pub(crate) fn open(
         (Kind::DieselAsync, Engine::Mysql) => {
             Arc::new(DieselAsync::<AsyncMysqlConnection>::open(cluster, threads)?)
         }
-        (Kind::Seaorm, Engine::Postgres) => Arc::new(seaorm::SeaOrm::open(cluster, threads)?),
-        (Kind::Seaorm, Engine::Mysql) => {
-            Arc::new(mysql_seaorm::MysqlSeaOrm::open(cluster, threads)?)
-        }
+        (Kind::Seaorm, engine) => Arc::new(seaorm::SeaOrm::open(engine, cluster, threads)?),
     })
 }
