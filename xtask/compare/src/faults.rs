@@ -50,7 +50,7 @@ impl Struck {
 /// # Errors
 /// When the future writer cannot be reached.
 pub(crate) fn strike(stand: &Arc<Stand>) -> Result<Struck, Failed> {
-    let probe = stand.kit.probe(stand.heir)?;
+    let probe = stand.kit.probe(stand.heir, "compare_probe")?;
     let old = OldWriter::of(stand);
     let (known, writer_known) = channel();
     let (sender, done) = channel();

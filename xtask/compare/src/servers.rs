@@ -1,36 +1,21 @@
 //! The servers, whichever engine they run.
 
+#[macro_use]
+#[path = "../../both/servers.rs"]
+mod both;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 
 use test_kit::chaos::{ChaosProxy, Fault};
 use test_kit::{KitError, MariaDbCluster, PgCluster};
 
+pub(crate) use self::both::{Probe, Servers};
 use crate::options::Engine;
 use crate::stacks::Failed;
 
 /// How long counting a table may take; the kit bounds the same for MariaDB.
 const COUNT_LIMIT: &str = "SET statement_timeout = '60s'";
-
-/// A cluster of the kit's.
-#[derive(Debug)]
-pub(crate) enum Servers {
-    Postgres(PgCluster),
-    MariaDb(MariaDbCluster),
-}
-
-/// Tries to write once, on a connection that stays open; whether that succeeded.
-pub(crate) type Probe = Box<dyn FnMut() -> bool + Send>;
-
-/// The kit's own method of both.
-macro_rules! both {
-    ($self:ident.$method:ident($($argument:expr),*)) => {
-        match $self {
-            Servers::Postgres(kit) => kit.$method($($argument),*),
-            Servers::MariaDb(kit) => kit.$method($($argument),*),
-        }
-    };
-}
 
 impl Servers {
     /// A writer and two readers. An acknowledged write survives the loss of the writer, as it does
@@ -51,36 +36,12 @@ impl Servers {
         Ok(started)
     }
 
-    pub(crate) fn url(&self) -> String {
-        both!(self.url())
-    }
-
-    pub(crate) fn address(&self, index: usize) -> (IpAddr, u16) {
-        both!(self.address(index))
-    }
-
-    pub(crate) fn writer(&self) -> usize {
-        both!(self.writer())
-    }
-
-    pub(crate) fn readers(&self) -> Vec<usize> {
-        both!(self.readers())
-    }
-
     pub(crate) fn pid(&self, index: usize) -> Option<i32> {
         both!(self.pid(index))
     }
 
     pub(crate) fn endpoint(&self, index: usize) -> Result<ChaosProxy, KitError> {
         both!(self.endpoint(index))
-    }
-
-    pub(crate) fn kill_and_promote(&self, index: usize) -> Result<(), KitError> {
-        both!(self.kill_and_promote(index))
-    }
-
-    pub(crate) fn switchover(&self, to: usize) -> Result<(), KitError> {
-        both!(self.switchover(to))
     }
 
     /// Has the network before an instance misbehave.
@@ -136,20 +97,5 @@ impl Servers {
             }
         }
         Ok(found)
-    }
-
-    /// Writes on an instance directly.
-    pub(crate) fn probe(&self, index: usize) -> Result<Probe, KitError> {
-        const WRITE: &str = "INSERT INTO compare_probe VALUES (now())";
-        Ok(match self {
-            Self::Postgres(kit) => {
-                let mut client = kit.client(index)?;
-                Box::new(move || client.batch_execute(WRITE).is_ok())
-            }
-            Self::MariaDb(kit) => {
-                let mut client = kit.client(index)?;
-                Box::new(move || client.run(WRITE).is_ok())
-            }
-        })
     }
 }

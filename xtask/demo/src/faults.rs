@@ -40,7 +40,7 @@ fn fault(
     heir: usize,
     moment: Instant,
 ) -> Result<(), Failed> {
-    let probe = kit.probe(heir)?;
+    let probe = kit.probe(heir, "demo_probe")?;
     sleep_until(moment);
     let (old, new) = (kit.name(kit.writer()), kit.name(heir));
     score.note(match kind {

@@ -1,74 +1,19 @@
 //! The servers, whichever engine they run.
 
-use std::error::Error;
-use std::net::IpAddr;
+#[macro_use]
+#[path = "../../both/servers.rs"]
+mod both;
 
-use test_kit::{KitError, MariaDbCluster, PgCluster};
+use test_kit::KitError;
 
-/// A cluster of the kit's.
-pub(crate) enum Servers {
-    Postgres(PgCluster),
-    MariaDb(MariaDbCluster),
-}
-
-/// Tries to write once, on a connection that stays open; whether that succeeded.
-pub(crate) type Probe = Box<dyn FnMut() -> bool + Send>;
-
-/// The kit's own method of both.
-macro_rules! both {
-    ($self:ident.$method:ident($($argument:expr),*)) => {
-        match $self {
-            Servers::Postgres(kit) => kit.$method($($argument),*),
-            Servers::MariaDb(kit) => kit.$method($($argument),*),
-        }
-    };
-}
+pub(crate) use self::both::{Probe, Servers};
 
 impl Servers {
-    pub(crate) fn url(&self) -> String {
-        both!(self.url())
-    }
-
     pub(crate) fn name(&self, index: usize) -> String {
         both!(self.name(index))
     }
 
-    pub(crate) fn address(&self, index: usize) -> (IpAddr, u16) {
-        both!(self.address(index))
-    }
-
-    pub(crate) fn writer(&self) -> usize {
-        both!(self.writer())
-    }
-
-    pub(crate) fn readers(&self) -> Vec<usize> {
-        both!(self.readers())
-    }
-
     pub(crate) fn rejoin(&self, index: usize) -> Result<(), KitError> {
         both!(self.rejoin(index))
-    }
-
-    pub(crate) fn kill_and_promote(&self, index: usize) -> Result<(), KitError> {
-        both!(self.kill_and_promote(index))
-    }
-
-    pub(crate) fn switchover(&self, to: usize) -> Result<(), KitError> {
-        both!(self.switchover(to))
-    }
-
-    /// Writes on an instance directly.
-    pub(crate) fn probe(&self, index: usize) -> Result<Probe, Box<dyn Error + Send + Sync>> {
-        const WRITE: &str = "INSERT INTO demo_probe VALUES (now())";
-        Ok(match self {
-            Self::Postgres(kit) => {
-                let mut client = kit.client(index)?;
-                Box::new(move || client.batch_execute(WRITE).is_ok())
-            }
-            Self::MariaDb(kit) => {
-                let mut client = kit.client(index)?;
-                Box::new(move || client.run(WRITE).is_ok())
-            }
-        })
     }
 }
