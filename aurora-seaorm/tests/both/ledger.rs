@@ -9,8 +9,9 @@ use aurora_seaorm::{Outcome, outcome};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, Statement};
 use tokio::task::JoinHandle;
 
+use crate::engine::{ALL_IDS, INSERT_ID};
 use crate::entities::item;
-use crate::stand::{ALL_IDS, INSERT_ID, Stand};
+use crate::stand::Stand;
 
 /// Without a unique index: a write that is applied twice shows.
 const TABLE: &str = "CREATE TABLE ledger (id BIGINT NOT NULL)";

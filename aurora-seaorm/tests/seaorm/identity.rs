@@ -8,8 +8,9 @@ use aurora_seaorm::{
 use sea_orm::{ActiveModelTrait as _, ConnectOptions, Database, EntityTrait as _};
 use test_kit::PgCluster;
 
+use crate::engine::TABLES;
 use crate::entities::{item, named};
-use crate::stand::{Stand, TABLES, blocking};
+use crate::stand::{Stand, blocking};
 
 /// A cluster behind an address that leads to another cluster by now, and that other one.
 async fn moved() -> (Stand, PgCluster) {

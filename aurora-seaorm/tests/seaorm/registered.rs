@@ -6,20 +6,18 @@ use std::time::{Duration, Instant};
 use aurora_core::OwnSocket;
 use aurora_seaorm::{AuroraConnectOptions as _, ConnectAurora as _, Role};
 use sea_orm::{
-    ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend,
-    EntityTrait, PaginatorTrait, Statement,
+    ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, EntityTrait,
+    PaginatorTrait,
 };
 use sqlx::Row as _;
 use test_kit::PgCluster;
 
 use crate::entities::{item, named};
 use crate::ledger::Load;
-use crate::stand::{LIMIT, Stand, eventually};
+use crate::stand::{LIMIT, Stand, eventually, one};
 
 async fn address(db: &DatabaseConnection) -> String {
-    let sql = "SELECT host(inet_server_addr()) || ':' || inet_server_port()";
-    let row = db.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await.unwrap();
-    row.unwrap().try_get_by_index(0).unwrap()
+    one(db, "SELECT host(inet_server_addr()) || ':' || inet_server_port()").await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,6 +8,7 @@ use sea_orm::{
 };
 use sea_orm_migration::prelude::*;
 
+use crate::engine::await_readers;
 use crate::entities::{item, named, note};
 use crate::stand::Stand;
 
@@ -67,7 +68,7 @@ async fn migrations_run_through_the_handle_and_through_a_registered_connection()
     assert_eq!(Migrator::get_pending_migrations(&registered).await.unwrap().len(), 0);
     // The handle migrates wherever the writer went.
     stand.verb(|kit| kit.resume_replay(1)).await;
-    stand.caught_up().await;
+    stand.verb(await_readers).await;
     stand.verb(|kit| kit.switchover(1)).await;
     Migrator::down(&registered, None).await.unwrap();
     Migrator::up(&stand.db, None).await.unwrap();

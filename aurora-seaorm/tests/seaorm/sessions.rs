@@ -3,7 +3,7 @@
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, PaginatorTrait};
 
 use crate::entities::{item, named};
-use crate::stand::{Stand, eventually};
+use crate::stand::{Stand, eventually, one};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_reads_what_it_wrote_from_lagging_readers() {
@@ -64,16 +64,13 @@ async fn state_stays_with_an_explicit_session_and_never_reaches_another() {
     let stand = Stand::new(1).await;
     let session = stand.db.session();
     session.execute_unprepared("SET application_name = 'mine'").await.unwrap();
-    let show =
-        || sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, "SHOW application_name");
-    let name =
-        |row: Option<sea_orm::QueryResult>| row.unwrap().try_get_by_index::<String>(0).unwrap();
-    assert_eq!(name(session.query_one_raw(show()).await.unwrap()), "mine");
-    assert_eq!(name(stand.db.query_one_raw(show()).await.unwrap()), "aurora");
+    let name = "SHOW application_name";
+    assert_eq!(one::<String>(&session, name).await, "mine");
+    assert_eq!(one::<String>(&stand.db, name).await, "aurora");
     drop(session);
     stand.db.execute_unprepared("SET application_name = 'leaked'").await.unwrap();
     for _ in 0..12 {
-        assert_eq!(name(stand.db.query_one_raw(show()).await.unwrap()), "aurora");
+        assert_eq!(one::<String>(&stand.db, name).await, "aurora");
     }
 }
 
@@ -112,9 +109,7 @@ async fn connections_are_shared_and_bounded() {
             let db = db.clone();
             tokio::spawn(async move {
                 let sleep = "SELECT current_setting('statement_timeout') FROM pg_sleep(0.05)";
-                let sleep = sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, sleep);
-                let row = db.query_one_raw(sleep).await.unwrap().unwrap();
-                row.try_get_by_index::<String>(0).unwrap()
+                one::<String>(&db, sleep).await
             })
         })
         .collect();

@@ -2,13 +2,10 @@
 
 use aurora_seaorm::{Outcome, outcome};
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use sea_orm::{
-    ActiveModelTrait, DbBackend, EntityTrait, PaginatorTrait, Statement, StreamTrait,
-    TransactionTrait,
-};
+use sea_orm::{ActiveModelTrait, EntityTrait, PaginatorTrait, StreamTrait, TransactionTrait};
 
 use crate::entities::{item, named};
-use crate::stand::Stand;
+use crate::stand::{Stand, text};
 
 const MANY: &str =
     "INSERT INTO items (name) SELECT repeat('x', 100) FROM generate_series(1, 20000)";
@@ -16,11 +13,8 @@ const MANY: &str =
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_error_reaches_whoever_takes_the_rows() {
     let stand = Stand::new(1).await;
-    let failing = Statement::from_string(
-        DbBackend::Postgres,
-        "SELECT 10 / (i - 50) AS n FROM generate_series(1, 100) i",
-    );
-    let rows = stand.db.stream_raw(failing).await.unwrap();
+    let failing = "SELECT 10 / (i - 50) AS n FROM generate_series(1, 100) i";
+    let rows = stand.db.stream_raw(text(failing)).await.unwrap();
     let rows: Vec<_> = rows.collect().await;
     let error = rows.last().unwrap().as_ref().unwrap_err();
     assert_eq!(outcome(error), Outcome::NotApplied);

@@ -6,10 +6,9 @@ use std::process::Command;
 
 use aurora_core::{Cluster, Config};
 use aurora_seaorm::{AuroraConnection, ErrorKind};
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use test_kit::PgCluster;
 
-use crate::stand::{LIMIT, blocking};
+use crate::stand::{LIMIT, blocking, one};
 
 /// A certificate for this address, and the authority that signed it; removed at the end.
 struct Certificates(PathBuf);
@@ -86,14 +85,8 @@ async fn connections_are_as_safe_as_sslmode_says() {
         let cluster = Cluster::connect(Config::from_url(&url).unwrap()).await.unwrap();
         let db = AuroraConnection::new(cluster);
         let sql = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
-        for row in [
-            db.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await,
-            db.writer_database()
-                .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))
-                .await,
-        ] {
-            let row = row.unwrap().unwrap();
-            assert_eq!(row.try_get_by_index::<bool>(0).unwrap(), safe, "{sslmode}");
+        for ssl in [one::<bool>(&db, sql).await, one(db.writer_database(), sql).await] {
+            assert_eq!(ssl, safe, "{sslmode}");
         }
     }
     let other = certificates.0.join("other.pem");

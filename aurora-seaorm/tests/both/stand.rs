@@ -5,43 +5,35 @@ use std::time::{Duration, Instant};
 
 use aurora_core::{Cluster, Config, InstanceId};
 use aurora_seaorm::AuroraConnection;
-use test_kit::PgCluster;
+use sea_orm::{ConnectionTrait, Statement, TryGetable};
+use test_kit::KitError;
+
+use crate::engine::{self, Kit, Servers};
 
 /// The longest wait for anything that a test waits for.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
-
-/// Writes into the ledger.
-pub(crate) const INSERT_ID: &str = "INSERT INTO ledger (id) VALUES ($1)";
-
-/// All that is in the ledger, in one text.
-pub(crate) const ALL_IDS: &str = "SELECT coalesce(string_agg(id::text, ','), '') FROM ledger";
-
-/// The definitions of items and notes.
-pub(crate) const TABLES: &str = "
-    CREATE TABLE items (id serial PRIMARY KEY, name text NOT NULL);
-    CREATE TABLE notes (id serial PRIMARY KEY, item_id int NOT NULL, text text NOT NULL)";
 
 /// Servers, the library and a handle; dropped in the reverse order.
 pub(crate) struct Stand {
     pub(crate) db: AuroraConnection,
     pub(crate) cluster: Cluster,
-    pub(crate) kit: Arc<PgCluster>,
+    pub(crate) kit: Arc<Kit>,
 }
 
 impl Stand {
-    /// That many servers with asynchronous replication, and the tables.
+    /// That many servers, and the tables.
     pub(crate) async fn new(instances: usize) -> Self {
-        Self::with(PgCluster::builder().instances(instances).synchronous(false), "").await
+        Self::with(engine::servers(instances), "").await
     }
 
     /// Servers as described, connected to with these options of the URL.
-    pub(crate) async fn with(servers: test_kit::Builder, options: &str) -> Self {
+    pub(crate) async fn with(servers: Servers, options: &str) -> Self {
         let kit = blocking(move || Arc::new(servers.start().unwrap())).await;
         let url = format!("{}?{options}", kit.url());
         let cluster = Cluster::connect(Config::from_url(&url).unwrap()).await.unwrap();
         let db = AuroraConnection::new(cluster.clone());
         let stand = Self { db, cluster, kit };
-        stand.seed(TABLES).await;
+        stand.seed(engine::TABLES).await;
         let readers = stand.kit.len() - 1;
         eventually("all instances are online", || {
             let topology = stand.cluster.topology();
@@ -53,35 +45,8 @@ impl Stand {
 
     /// Runs SQL on the writer past the library, and waits until every reader shows it.
     pub(crate) async fn seed(&self, sql: &str) {
-        let (kit, sql) = (Arc::clone(&self.kit), sql.to_owned());
-        blocking(move || {
-            let mut writer = kit.superuser(kit.writer()).unwrap();
-            writer.batch_execute(&sql).unwrap();
-            let tables = "GRANT ALL ON ALL TABLES IN SCHEMA public TO app; \
-                          GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO app";
-            writer.batch_execute(tables).unwrap();
-        })
-        .await;
-        self.caught_up().await;
-    }
-
-    /// Waits until every reader that runs has replayed all that the writer has written.
-    pub(crate) async fn caught_up(&self) {
-        let kit = Arc::clone(&self.kit);
-        let caught_up = blocking(move || {
-            let mut writer = kit.superuser(kit.writer()).unwrap();
-            let row = writer.query_one("SELECT pg_current_wal_lsn()::text", &[]).unwrap();
-            let written: String = row.get(0);
-            let question =
-                format!("SELECT coalesce(pg_last_wal_replay_lsn() >= '{written}', false)");
-            kit.readers().into_iter().all(|reader| {
-                let mut client = kit.superuser(reader).unwrap();
-                test_kit::wait_until(LIMIT, || {
-                    client.query_one(question.as_str(), &[]).unwrap().get::<_, bool>(0)
-                })
-            })
-        });
-        assert!(caught_up.await, "the readers do not catch up");
+        let sql = sql.to_owned();
+        self.verb(move |kit| engine::seed(kit, &sql)).await;
     }
 
     /// The name of the kit's instance.
@@ -109,7 +74,7 @@ impl Stand {
     /// Runs a verb of the kit where blocking is no harm.
     pub(crate) async fn verb<R: Send + 'static>(
         &self,
-        verb: impl FnOnce(&PgCluster) -> Result<R, test_kit::KitError> + Send + 'static,
+        verb: impl FnOnce(&Kit) -> Result<R, KitError> + Send + 'static,
     ) -> R {
         let kit = Arc::clone(&self.kit);
         blocking(move || verb(&kit).unwrap()).await
@@ -117,9 +82,8 @@ impl Stand {
 
     /// What the server says past the library: one text.
     pub(crate) async fn ask(&self, index: usize, sql: &str) -> String {
-        let (kit, sql) = (Arc::clone(&self.kit), sql.to_owned());
-        blocking(move || kit.superuser(index).unwrap().query_one(sql.as_str(), &[]).unwrap().get(0))
-            .await
+        let sql = sql.to_owned();
+        self.verb(move |kit| engine::ask(kit, index, &sql)).await
     }
 
     /// Waits until the library sees `index` as the writer, online.
@@ -152,4 +116,15 @@ pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) 
 
 pub(crate) async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
     tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+/// A statement as text.
+pub(crate) fn text(sql: &str) -> Statement {
+    Statement::from_string(engine::BACKEND, sql)
+}
+
+/// The first column of the only row.
+pub(crate) async fn one<T: TryGetable>(db: &impl ConnectionTrait, sql: &str) -> T {
+    let row = db.query_one_raw(text(sql)).await.unwrap();
+    row.unwrap().try_get_by_index(0).unwrap()
 }
