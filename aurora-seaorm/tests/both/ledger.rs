@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::engine::{ALL_IDS, INSERT_ID};
 use crate::entities::item;
-use crate::stand::Stand;
+use crate::stand::{Stand, eventually};
 
 /// Without a unique index: a write that is applied twice shows.
 const TABLE: &str = "CREATE TABLE ledger (id BIGINT NOT NULL)";
@@ -87,6 +87,12 @@ impl Load {
             }));
         }
         Self { ledger, tasks }
+    }
+
+    /// Waits until writes are acknowledged that were not before.
+    pub(crate) async fn goes_on(&self) {
+        let before = self.ledger.acknowledged();
+        eventually("writes go on", || self.ledger.acknowledged() > before + 50).await;
     }
 
     /// Ends the tasks and compares with what the writer holds: acknowledged writes are there once,

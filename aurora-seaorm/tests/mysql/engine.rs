@@ -21,6 +21,9 @@ pub(crate) const INSERT_ID: &str = "INSERT INTO ledger (id) VALUES (?)";
 pub(crate) const ALL_IDS: &str = "SET SESSION group_concat_max_len = 1 << 30; \
                                   SELECT COALESCE(GROUP_CONCAT(id SEPARATOR ','), '') FROM ledger";
 
+/// The name of the instance that a statement met.
+pub(crate) const SERVER: &str = "SELECT CONCAT(@@bind_address, ':', @@port)";
+
 /// Servers on which a commit waits until a reader has received it.
 pub(crate) fn servers(instances: usize) -> Servers {
     MariaDbCluster::builder().instances(instances)

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use aurora_seaorm::{ErrorKind, Outcome, cause, instance, outcome};
+use aurora_seaorm::{Outcome, outcome};
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, EntityTrait, ModelTrait, PaginatorTrait, TransactionTrait,
 };
 use test_kit::MariaDbCluster;
 
+use crate::both::failover::statements_on_a_writer_that_hangs;
 use crate::entities::{item, named};
 use crate::ledger::Load;
 use crate::stand::{LIMIT, Stand, eventually};
@@ -16,51 +17,23 @@ use crate::stand::{LIMIT, Stand, eventually};
 async fn no_write_is_lost_or_doubled_when_the_writer_is_killed_or_replaced() {
     let stand = Stand::new(3).await;
     let load = Load::start(&stand, &stand.db).await;
-    let goes_on = async || {
-        let before = load.ledger.acknowledged();
-        eventually("writes go on", || load.ledger.acknowledged() > before + 50).await;
-    };
-    goes_on().await;
+    load.goes_on().await;
     stand.verb(|kit| kit.kill_and_promote(1)).await;
     stand.await_writer(1).await;
-    goes_on().await;
+    load.goes_on().await;
     // Reads go to it as soon as it is back, and find all that the load has seen.
     stand.verb(|kit| kit.rejoin(0)).await;
     eventually("it serves reads again", || stand.cluster.topology().readers().len() == 2).await;
-    goes_on().await;
+    load.goes_on().await;
     stand.verb(|kit| kit.switchover(2)).await;
     stand.await_writer(2).await;
-    goes_on().await;
+    load.goes_on().await;
     load.verify(&stand).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn statements_on_a_writer_that_hangs_fail_in_time() {
-    let stand = Stand::new(3).await;
-    let txn = stand.db.begin().await.unwrap();
-    named("in doubt").insert(&txn).await.unwrap();
-    // Two idle connections: to a server that hangs no new one can be made.
-    let warm = || named("warm").insert(&stand.db);
-    let (one, two) = tokio::join!(warm(), warm());
-    assert!(one.is_ok() && two.is_ok());
-    stand.verb(|kit| kit.pause(0)).await;
-    let hung = Instant::now();
-    let (db, other) = (stand.db.clone(), stand.db.session());
-    let insert = tokio::spawn(async move { named("pending").insert(&db).await });
-    let read = tokio::spawn(async move { item::Entity::find().count(&other.on_writer()).await });
-    let commit = tokio::spawn(async move { txn.commit().await });
-    let error = insert.await.unwrap().unwrap_err();
-    let took = hung.elapsed();
-    assert!(took < LIMIT, "{took:?}: {error}");
-    assert_eq!(outcome(&error), Outcome::Unknown, "{error}");
-    assert_eq!(cause(&error).map(aurora_seaorm::Error::kind), Some(ErrorKind::ConnectionLost));
-    assert_eq!(instance(&error), Some(&stand.id(0)));
-    let error = commit.await.unwrap().unwrap_err();
-    assert_eq!(outcome(&error), Outcome::Unknown, "{error}");
-    stand.verb(|kit| kit.promote(1)).await;
-    // Waited for the next writer, unseen.
-    assert!(read.await.unwrap().unwrap() >= 1);
-    named("after").insert(&stand.db).await.unwrap();
+    statements_on_a_writer_that_hangs(&Stand::new(3).await, LIMIT).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

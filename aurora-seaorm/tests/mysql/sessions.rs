@@ -5,21 +5,14 @@ use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait, SqlErr, Statement,
 };
 
+use crate::both::sessions;
 use crate::entities::{item, named};
 use crate::stand::{Stand, one};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_reads_what_it_wrote_from_lagging_readers() {
     let stand = Stand::new(2).await;
-    stand.verb(|kit| kit.pause_replay(1)).await;
-    let db = stand.db.clone();
-    let task = tokio::spawn(async move {
-        for n in 1..=20 {
-            named(&format!("n{n}")).insert(&db).await.unwrap();
-            assert_eq!(item::Entity::find().count(&db).await.unwrap(), n);
-        }
-    });
-    task.await.unwrap();
+    sessions::a_task_reads_what_it_wrote(&stand).await;
     stand.verb(|kit| kit.resume_replay(1)).await;
 }
 
@@ -42,17 +35,9 @@ async fn state_stays_with_an_explicit_session_and_never_reaches_another() {
 async fn a_begin_as_text_needs_a_session() {
     let stand = Stand::new(1).await;
     for begin in ["BEGIN", "START TRANSACTION"] {
-        let refused = stand.db.execute_unprepared(begin).await.unwrap_err();
-        assert!(refused.to_string().contains("session"), "{refused}");
+        sessions::is_refused(&stand.db, begin).await;
     }
-    let session = stand.db.session();
-    for sql in ["BEGIN", "INSERT INTO items (name) VALUES ('a')"] {
-        session.execute_unprepared(sql).await.unwrap();
-    }
-    assert_eq!(item::Entity::find().count(&session).await.unwrap(), 1);
-    assert_eq!(item::Entity::find().count(&stand.db).await.unwrap(), 0);
-    session.execute_unprepared("ROLLBACK").await.unwrap();
-    assert_eq!(item::Entity::find().count(&session).await.unwrap(), 0);
+    sessions::a_transaction_as_text(&stand.db, &stand.db.session()).await;
 }
 
 /// What sqlx's own connections have, and what the user adds.

@@ -1,47 +1,29 @@
 //! Rows as they arrive.
 
-use aurora_seaorm::{Outcome, outcome};
-use futures_util::{StreamExt as _, TryStreamExt as _};
-use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, EntityTrait, PaginatorTrait, StreamTrait, TransactionTrait,
-};
+use futures_util::StreamExt as _;
+use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, PaginatorTrait, TransactionTrait};
 use test_kit::MariaDbCluster;
 
+use crate::both::streams;
 use crate::entities::{item, named};
-use crate::stand::{Stand, text};
+use crate::stand::{Stand, one};
 
 /// More than all buffers on the way can hold.
 const MANY: &str = "INSERT INTO items (name) SELECT REPEAT('x', 3000) FROM seq_1_to_5000";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_error_reaches_whoever_takes_the_rows() {
-    let stand = Stand::new(1).await;
     // A subquery of more than one row.
     let failing = "SELECT IF(seq = 50, (SELECT seq FROM seq_1_to_2), seq) FROM seq_1_to_100";
-    let rows = stand.db.stream_raw(text(failing)).await.unwrap();
-    let rows: Vec<_> = rows.collect().await;
-    let error = rows.last().unwrap().as_ref().unwrap_err();
-    assert_eq!(outcome(error), Outcome::NotApplied);
-    assert_eq!(rows.iter().filter(|row| row.is_err()).count(), 1);
+    streams::an_error_reaches_whoever_takes_the_rows(failing).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_is_run_again_before_its_first_row_and_never_after() {
     let stand = Stand::new(2).await;
     stand.seed(MANY).await;
-    let db = stand.db.on_reader();
-    item::Entity::find().count(&db).await.unwrap();
-    let fresh = item::Entity::find().stream(&db).await.unwrap();
-    let mut begun = item::Entity::find().stream(&db).await.unwrap();
-    begun.next().await.unwrap().unwrap();
-    stand.verb(|kit| kit.kill(1)).await;
-    let rows: Vec<_> = fresh.try_collect().await.unwrap();
-    assert_eq!(rows.len(), 5000);
-    let rest: Vec<_> = begun.collect().await;
-    let failed: Vec<_> = rest.iter().filter_map(|row| row.as_ref().err()).collect();
-    assert_eq!(failed.len(), 1);
-    assert_eq!(outcome(failed[0]), Outcome::NotApplied);
-    assert!(rest.len() < 5000, "no row comes twice");
+    let cut = async || stand.verb(|kit| kit.kill(1)).await;
+    streams::is_run_again_before_its_first_row_alone(&stand, 5000, cut).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -65,20 +47,12 @@ async fn a_transaction_goes_on_after_a_stream_that_was_dropped_anywhere() {
     let mut rows = item::Entity::find().stream(&session).await.unwrap();
     rows.next().await.unwrap().unwrap();
     drop(rows);
-    assert_eq!(crate::stand::one::<i64>(&session, "SELECT CAST(@tied AS SIGNED)").await, 1);
+    assert_eq!(one::<i64>(&session, "SELECT CAST(@tied AS SIGNED)").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_statement_behind_a_stream_of_its_transaction_does_not_wait_for_ever() {
     let stand = Stand::with(MariaDbCluster::builder().instances(1), "failover_timeout=300ms").await;
     stand.seed(MANY).await;
-    let txn = stand.db.begin().await.unwrap();
-    let mut rows = item::Entity::find().stream(&txn).await.unwrap();
-    rows.next().await.unwrap().unwrap();
-    let error = named("a").insert(&txn).await.unwrap_err();
-    assert_eq!(outcome(&error), Outcome::NotApplied, "{error}");
-    drop(rows);
-    named("b").insert(&txn).await.unwrap();
-    txn.commit().await.unwrap();
-    assert_eq!(item::Entity::find().count(&stand.db).await.unwrap(), 5001);
+    streams::a_statement_behind_a_stream_does_not_wait(&stand, 5000).await;
 }

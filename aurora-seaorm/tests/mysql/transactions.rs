@@ -4,59 +4,24 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use aurora_seaorm::{AuroraTransaction, Outcome, outcome};
 use sea_orm::AccessMode::ReadOnly;
-use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IsolationLevel, PaginatorTrait, Set,
-    TransactionError, TransactionTrait,
-};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, IsolationLevel, Set, TransactionTrait};
 use test_kit::MariaDbCluster;
 use tokio::sync::Barrier;
 
+use crate::both::transactions::{self, all_are_rolled_back_and_connections_kept, count};
 use crate::entities::{item, named};
 use crate::stand::{LIMIT, Stand, one};
 
-async fn count(db: &impl ConnectionTrait) -> u64 {
-    item::Entity::find().count(db).await.unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closures_commit_or_roll_back() {
-    let stand = Stand::new(2).await;
-    let insert = stand.db.transaction::<_, i32, DbErr>(|txn| {
-        Box::pin(async move { Ok(named("a").insert(txn).await?.id) })
-    });
-    assert_eq!(insert.await.unwrap(), 1);
-    let failed: Result<(), TransactionError<DbErr>> = stand
-        .db
-        .transaction(|txn| {
-            Box::pin(async move {
-                named("b").insert(txn).await?;
-                Err(DbErr::Custom("no".to_owned()))
-            })
-        })
-        .await;
-    assert!(matches!(failed, Err(TransactionError::Transaction(DbErr::Custom(_)))));
-    assert_eq!(count(&stand.db).await, 1);
+    transactions::closures_commit_or_roll_back(&Stand::new(2).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nested_transactions_are_savepoints() {
     let stand = Stand::new(1).await;
     let outer = stand.db.begin().await.unwrap();
-    named("kept").insert(&outer).await.unwrap();
-    let inner = outer.begin().await.unwrap();
-    named("undone").insert(&inner).await.unwrap();
-    inner.rollback().await.unwrap();
-    assert_eq!(count(&outer).await, 1);
-    let inner = outer.begin().await.unwrap();
-    named("kept, too").insert(&inner).await.unwrap();
-    inner.commit().await.unwrap();
-    {
-        let dropped = outer.begin().await.unwrap();
-        named("dropped").insert(&dropped).await.unwrap();
-        let deeper: AuroraTransaction = dropped.begin().await.unwrap();
-        named("deeper").insert(&deeper).await.unwrap();
-    }
-    assert_eq!(count(&outer).await, 2);
+    transactions::savepoints(&outer).await;
     outer.commit().await.unwrap();
     assert_eq!(count(&stand.db).await, 2);
 }
@@ -102,12 +67,8 @@ async fn what_is_dropped_is_rolled_back_and_its_connection_kept() {
         let all = "SELECT CAST(COUNT(*) AS SIGNED) FROM items FOR UPDATE";
         assert_eq!(one::<i64>(&stand.db, all).await, 0);
     }
-    stand.quiet().await;
-    let connects = stand.cluster.topology().writer().unwrap().stats().connects();
-    // One is rolled back while the next begins: but not one more for every transaction.
-    assert!(connects <= 4, "{connects} connections");
     let open = "SELECT COUNT(*) FROM information_schema.INNODB_TRX";
-    assert_eq!(stand.ask(0, open).await, "0");
+    all_are_rolled_back_and_connections_kept(&stand, open).await;
 }
 
 /// Dropped before, in and after each of its statements.

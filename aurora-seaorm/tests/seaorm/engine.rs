@@ -21,6 +21,9 @@ pub(crate) const INSERT_ID: &str = "INSERT INTO ledger (id) VALUES ($1)";
 /// All that is in the ledger, in one text.
 pub(crate) const ALL_IDS: &str = "SELECT coalesce(string_agg(id::text, ','), '') FROM ledger";
 
+/// The name of the instance that a statement met.
+pub(crate) const SERVER: &str = "SELECT host(inet_server_addr()) || ':' || inet_server_port()";
+
 /// Servers with asynchronous replication.
 pub(crate) fn servers(instances: usize) -> Servers {
     PgCluster::builder().instances(instances).synchronous(false)

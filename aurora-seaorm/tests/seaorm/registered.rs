@@ -1,72 +1,29 @@
 //! SeaORM's own connection, following the writer or the readers.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use aurora_core::OwnSocket;
 use aurora_seaorm::{AuroraConnectOptions as _, ConnectAurora as _, Role};
-use sea_orm::{
-    ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, EntityTrait,
-    PaginatorTrait,
-};
+use sea_orm::{ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, EntityTrait};
 use sqlx::Row as _;
 use test_kit::PgCluster;
 
+use crate::both::registered::{self, bounded, leads_to_readers, to_writer};
+use crate::both::routing;
 use crate::entities::{item, named};
-use crate::ledger::Load;
-use crate::stand::{LIMIT, Stand, eventually, one};
-
-async fn address(db: &DatabaseConnection) -> String {
-    one(db, "SELECT host(inet_server_addr()) || ':' || inet_server_port()").await
-}
+use crate::stand::{LIMIT, Stand, eventually};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_registered_connection_follows_the_writer() {
     let stand = Stand::with(PgCluster::builder().instances(3), "").await;
-    let mut options = ConnectOptions::for_cluster(&stand.cluster, Role::Writer);
-    options.max_connections(8).sqlx_logging(false);
-    let db = Database::connect(options).await.unwrap();
-    let load = Load::start(&stand, &db).await;
-    let goes_on = async || {
-        let before = load.ledger.acknowledged();
-        eventually("writes go on", || load.ledger.acknowledged() > before + 50).await;
-    };
-    for to in [1, 2] {
-        goes_on().await;
-        stand.verb(move |kit| kit.switchover(to)).await;
-        stand.await_writer(to).await;
-        goes_on().await;
-        assert_eq!(address(&db).await, stand.kit.name(to));
-    }
-    stand.verb(|kit| kit.kill_and_promote(0)).await;
-    stand.await_writer(0).await;
-    goes_on().await;
-    load.verify(&stand).await;
-    db.close().await.unwrap();
+    registered::follows_the_writer(&stand).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_statement_of_a_registered_connection_ends_with_its_hung_instance() {
-    let stand = Stand::new(2).await;
-    let mut options = ConnectOptions::for_cluster(&stand.cluster, Role::Writer);
-    options.max_connections(1).sqlx_logging(false);
-    let db = Database::connect(options).await.unwrap();
-    let sleeping = tokio::spawn({
-        let db = db.clone();
-        async move { db.execute_unprepared("SELECT pg_sleep(3600)").await }
-    });
-    let sleeps =
+    let running =
         "SELECT count(*)::text FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(3600)'";
-    while stand.ask(0, sleeps).await != "1" {
-        assert!(!sleeping.is_finished());
-    }
-    stand.verb(|kit| kit.pause(0)).await;
-    stand.verb(|kit| kit.promote(1)).await;
-    let ended = tokio::time::timeout(LIMIT, sleeping).await.expect("ended").unwrap();
-    ended.unwrap_err();
-    // The pool's only connection is free again, and leads to the new writer.
-    assert_eq!(address(&db).await, stand.kit.name(1));
-    db.close().await.unwrap();
+    registered::ends_with_its_hung_instance("SELECT pg_sleep(3600)", running).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -92,36 +49,22 @@ async fn a_connection_for_reads_spreads_over_the_readers_and_follows_them() {
     drop(held);
     stand.verb(|kit| kit.switchover(1)).await;
     eventually("it is a reader", || stand.cluster.topology().readers().len() == 2).await;
-    for _ in 0..20 {
-        assert_ne!(address(&db).await, stand.kit.name(1));
-    }
+    leads_to_readers(&db, &stand).await;
     db.close().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_written_through_the_writer_s_connection_is_read_through_the_handle() {
     let stand = Stand::new(2).await;
-    stand.verb(|kit| kit.pause_replay(1)).await;
-    named("a").insert(stand.db.writer_database()).await.unwrap();
-    let end = Instant::now() + LIMIT;
-    while item::Entity::find().count(&stand.db).await.unwrap() == 0 {
-        assert!(Instant::now() < end, "the handle still reads old data");
-    }
+    registered::the_handle_reads_what_the_writer_s_connection_wrote(&stand).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_line_connects() {
-    let stand = Stand::new(2).await;
-    let db = Database::connect_aurora(stand.kit.url()).await.unwrap();
-    named("a").insert(&db).await.unwrap();
-    assert_eq!(item::Entity::find().count(&db).await.unwrap(), 1);
+    routing::one_line_connects(&Stand::new(2).await).await;
     let error = Database::connect_aurora("postgres://app@/shop").await.unwrap_err();
     let kind = aurora_seaorm::cause(&error).map(aurora_seaorm::Error::kind);
     assert_eq!(kind, Some(aurora_seaorm::ErrorKind::Configuration));
-    let wrong = stand.kit.url().replace(test_kit::PASSWORD, "wrong");
-    let error = Database::connect_aurora(wrong).await.unwrap_err();
-    let kind = aurora_seaorm::cause(&error).map(aurora_seaorm::Error::kind);
-    assert_eq!(kind, Some(aurora_seaorm::ErrorKind::Authentication));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -151,20 +94,13 @@ async fn every_connection_is_bounded_by_the_operating_system() {
     let servers = PgCluster::builder().instances(2);
     for servers in [servers.clone(), servers.behind_proxies()] {
         let stand = Stand::with(servers, "tcp_user_timeout=7s").await;
-        let (ip, port) = stand.kit.address(0);
-        let bounded = || {
-            let sockets = OwnSocket::connected_to((ip, port).into());
-            let times = sockets.iter().filter_map(OwnSocket::user_timeout);
-            times.filter(|time| *time == Duration::from_secs(7)).count()
-        };
+        let bounded = || bounded(&stand, Duration::from_secs(7));
         assert_eq!(bounded(), 0);
         stand.db.execute_unprepared("DELETE FROM items").await.unwrap();
         // Where ports are changed the monitor's one cannot be told apart.
         let before = bounded();
         assert!((1..=2).contains(&before), "{before}");
-        let mut options = ConnectOptions::for_cluster(&stand.cluster, Role::Writer);
-        options.max_connections(1).sqlx_logging(false);
-        let db = Database::connect(options).await.unwrap();
+        let db = to_writer(&stand, 1).await;
         db.execute_unprepared("DELETE FROM items").await.unwrap();
         assert_eq!(bounded(), before + 1);
         db.close().await.unwrap();

@@ -1,62 +1,21 @@
 //! Transactions stay where they began.
 
-use aurora_seaorm::AuroraTransaction;
-use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, TransactionError,
-    TransactionTrait,
-};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, TransactionTrait};
 
-use crate::entities::{item, named};
+use crate::both::transactions::{self, all_are_rolled_back_and_connections_kept, count};
+use crate::entities::named;
 use crate::stand::Stand;
-
-async fn count(db: &impl ConnectionTrait) -> u64 {
-    item::Entity::find().count(db).await.unwrap()
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closures_commit_or_roll_back() {
-    let stand = Stand::new(1).await;
-    let id = stand
-        .db
-        .transaction::<_, i32, DbErr>(|txn| {
-            Box::pin(async move { Ok(named("a").insert(txn).await?.id) })
-        })
-        .await
-        .unwrap();
-    assert_eq!(id, 1);
-    let failed: Result<(), TransactionError<DbErr>> = stand
-        .db
-        .transaction(|txn| {
-            Box::pin(async move {
-                named("b").insert(txn).await?;
-                Err(DbErr::Custom("no".to_owned()))
-            })
-        })
-        .await;
-    assert!(matches!(failed, Err(TransactionError::Transaction(DbErr::Custom(_)))));
-    assert_eq!(count(&stand.db).await, 1);
+    transactions::closures_commit_or_roll_back(&Stand::new(1).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nested_transactions_are_savepoints() {
     let stand = Stand::new(1).await;
     let outer = stand.db.begin().await.unwrap();
-    named("kept").insert(&outer).await.unwrap();
-    let inner = outer.begin().await.unwrap();
-    named("undone").insert(&inner).await.unwrap();
-    inner.rollback().await.unwrap();
-    assert_eq!(count(&outer).await, 1);
-    let inner = outer.begin().await.unwrap();
-    named("kept, too").insert(&inner).await.unwrap();
-    inner.commit().await.unwrap();
-    assert_eq!(count(&outer).await, 2);
-    {
-        let dropped = outer.begin().await.unwrap();
-        named("dropped").insert(&dropped).await.unwrap();
-        let deeper: AuroraTransaction = dropped.begin().await.unwrap();
-        named("deeper").insert(&deeper).await.unwrap();
-    }
-    assert_eq!(count(&outer).await, 2);
+    transactions::savepoints(&outer).await;
     let failing = outer.begin().await.unwrap();
     failing.execute_unprepared("SELECT 1/0").await.unwrap_err();
     failing.rollback().await.unwrap();
@@ -75,13 +34,9 @@ async fn what_is_dropped_is_rolled_back_and_its_connection_kept() {
         // Waits for the lock of the one that was dropped.
         assert_eq!(count(&stand.db.on_writer()).await, 0);
     }
-    stand.quiet().await;
-    let connects = stand.cluster.topology().writer().unwrap().stats().connects();
-    // One is rolled back while the next begins: but not one more for every transaction.
-    assert!(connects <= 4, "{connects} connections");
     let open = "SELECT count(*)::text FROM pg_stat_activity \
                 WHERE usename = 'app' AND state LIKE 'idle in transaction%'";
-    assert_eq!(stand.ask(0, open).await, "0");
+    all_are_rolled_back_and_connections_kept(&stand, open).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
