@@ -1,6 +1,6 @@
 //! What happens to a COMMIT.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use aurora_diesel::{MarkerTable, Outcome, Resolve, RunOptions, outcome};
 use aurora_tests::LIMIT;
@@ -83,21 +83,21 @@ async fn a_marker_tells_across_a_failover() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_markers_every_transaction_is_applied_once_and_nothing_stays_unknown() {
     let stand = stand(3, LEDGER).await;
-    let (ledger, is_over) = (&Ledger::default(), &AtomicBool::new(false));
-    let write = async || {
+    let book = &Ledger::default();
+    let write = async |thread| {
         let (session, options) = (&mut stand.session(), marked());
-        while !AtomicBool::load(is_over, Relaxed) {
-            let id = ledger.take_id();
+        while !book.is_stopped() {
+            let id = book.take_id();
             let done = session.run_transaction_with(&options, async |session| {
                 let written = diesel::insert_into(ledger::table).values(ledger::id.eq(id));
                 written.execute(session).await.map(|_| ())
             });
-            ledger.note(id, done.await);
+            book.note(id, thread, done.await);
         }
     };
     let goes_on = async || {
-        let goal = ledger.acknowledged() + 50;
-        eventually("transactions go on", async || ledger.acknowledged() > goal).await;
+        let goal = book.acknowledged() + 50;
+        eventually("transactions go on", async || book.acknowledged() > goal).await;
     };
     let hurt = async {
         for to in [1, 2] {
@@ -116,9 +116,9 @@ async fn with_markers_every_transaction_is_applied_once_and_nothing_stays_unknow
             }
             goes_on().await;
         }
-        is_over.store(true, Relaxed);
+        book.stop();
     };
-    futures_util::join!(write(), write(), write(), write(), hurt);
-    ledger.verify(&stand);
-    assert_eq!(ledger.errors(), Vec::<String>::new());
+    futures_util::join!(write(0), write(1), write(2), write(3), hurt);
+    stand.kit(|kit| book.verify(kit));
+    assert_eq!(book.errors(), []);
 }

@@ -1,13 +1,12 @@
 //! A MariaDB cluster with diesel-async's sessions connected to it.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
-use aurora_core::{Cluster, Config, Outcome};
+use aurora_core::{Cluster, Config};
 use aurora_diesel::asynchronous::{AuroraConnection, AuroraConnectionManager};
 use aurora_tests::LIMIT;
+pub(crate) use aurora_tests::items;
+pub(crate) use aurora_tests::ledger::{LEDGER, Ledger, ledger};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -17,25 +16,9 @@ use test_kit::{MariaDbBuilder, MariaDbCluster};
 pub(crate) type Manager = AuroraConnectionManager<AsyncMysqlConnection>;
 pub(crate) type Session = AuroraConnection<AsyncMysqlConnection>;
 
-diesel::table! {
-    items (id) {
-        id -> Integer,
-        name -> Text,
-    }
-}
-
 /// The definition of [`items`].
 pub(crate) const ITEMS: &str =
     "CREATE TABLE items (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(64) NOT NULL)";
-
-diesel::table! {
-    ledger (id) {
-        id -> BigInt,
-    }
-}
-
-/// The definition of [`ledger`], without a unique index: what is applied twice shows.
-pub(crate) const LEDGER: &str = "CREATE TABLE ledger (id BIGINT NOT NULL)";
 
 /// Servers and the library; dropped in the reverse order.
 pub(crate) struct Stand {
@@ -127,68 +110,9 @@ pub(crate) async fn names(session: &mut Session) -> Vec<String> {
     items::table.select(items::name).order(items::id).load(session).await.unwrap()
 }
 
-/// The number of a write, and what its error said of it, if it failed.
-type Entry = (i64, Option<(Outcome, String)>);
-
-/// Notes what became of every write.
-#[derive(Debug, Default)]
-pub(crate) struct Ledger {
-    next: AtomicI64,
-    entries: Mutex<Vec<Entry>>,
-}
-
-impl Ledger {
-    pub(crate) fn take_id(&self) -> i64 {
-        self.next.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// Writes one row.
-    pub(crate) async fn write(&self, session: &mut Session) {
-        let id = self.take_id();
-        let written = diesel::insert_into(ledger::table).values(ledger::id.eq(id));
-        self.note(id, written.execute(session).await.map(|_| ()));
-    }
-
-    pub(crate) fn note(&self, id: i64, result: QueryResult<()>) {
-        let failed = result.err().map(|error| (aurora_diesel::outcome(&error), error.to_string()));
-        self.entries.lock().unwrap().push((id, failed));
-    }
-
-    /// Notes a write whose future was dropped: nobody knows what became of it.
-    pub(crate) fn note_dropped(&self, id: i64) {
-        self.entries.lock().unwrap().push((id, Some((Outcome::Unknown, "dropped".to_owned()))));
-    }
-
-    pub(crate) fn acknowledged(&self) -> usize {
-        self.entries.lock().unwrap().iter().filter(|(_, failed)| failed.is_none()).count()
-    }
-
-    /// What became of those that failed, each with its outcome.
-    pub(crate) fn errors(&self) -> Vec<String> {
-        let entries = self.entries.lock().unwrap();
-        let failed = entries.iter().filter_map(|(_, failed)| failed.as_ref());
-        failed.map(|(outcome, text)| format!("{outcome:?}: {text}")).collect()
-    }
-
-    /// Compares with what the writer holds: acknowledged writes are there once, those that were
-    /// reported as not applied are absent, the unknown ones are there at most once.
-    pub(crate) fn verify(&self, stand: &Stand) {
-        let rows = stand.kit(|kit| {
-            kit.superuser(kit.writer()).unwrap().column("SELECT id FROM ledger").unwrap()
-        });
-        let mut stored: HashMap<i64, usize> = HashMap::new();
-        for row in rows {
-            *stored.entry(row.parse().unwrap()).or_default() += 1;
-        }
-        for entry in self.entries.lock().unwrap().iter() {
-            let times = stored.remove(&entry.0).unwrap_or(0);
-            let right = match &entry.1 {
-                None | Some((Outcome::Applied, _)) => times == 1,
-                Some((Outcome::NotApplied, _)) => times == 0,
-                Some((Outcome::Unknown, _)) => times <= 1,
-            };
-            assert!(right, "stored {times} times: {entry:?}");
-        }
-        assert!(stored.is_empty(), "rows nobody wrote: {stored:?}");
-    }
+/// Writes one row, and notes what became of it.
+pub(crate) async fn write(book: &Ledger, thread: usize, session: &mut Session) {
+    let id = book.take_id();
+    let written = diesel::insert_into(ledger::table).values(ledger::id.eq(id));
+    book.note(id, thread, written.execute(session).await.map(drop));
 }
