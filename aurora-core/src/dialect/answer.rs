@@ -1,16 +1,22 @@
 //! A result set as text, read strictly.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Garbage;
 
 /// The rows of one answer.
+///
+/// All texts stand in one buffer: a cell of its own each would be an allocation each, hundreds for
+/// a round of probes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
     /// Shared by all answers to one statement.
-    pub(crate) columns: Arc<[String]>,
-    pub(crate) rows: Vec<Vec<Option<String>>>,
+    columns: Arc<[String]>,
+    text: String,
+    /// Where in `text` each cell stands, row by row; `None` is NULL.
+    cells: Vec<Option<Range<usize>>>,
     /// What further statements of the same text answered, in their order, up to the first that the
     /// server refused.
     pub(crate) others: Vec<Self>,
@@ -19,13 +25,33 @@ pub(crate) struct Answer {
 /// One row of an [`Answer`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row<'a> {
-    columns: &'a [String],
-    values: &'a [Option<String>],
+    answer: &'a Answer,
+    cells: &'a [Option<Range<usize>>],
 }
 
 impl Answer {
-    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
-        self.rows.iter().map(|values| Row { columns: &self.columns, values })
+    /// An answer without rows.
+    pub(crate) fn new(columns: Arc<[String]>) -> Self {
+        Self { columns, ..Self::default() }
+    }
+
+    /// Makes room for so many rows, with so many bytes of text in all.
+    pub(crate) fn reserve(&mut self, rows: usize, bytes: usize) {
+        self.cells.reserve(rows * self.columns.len());
+        self.text.reserve(bytes);
+    }
+
+    /// Adds the next cell; `None` is NULL. The one under the last column ends its row.
+    pub(crate) fn push(&mut self, cell: Option<&str>) {
+        let begin = self.text.len();
+        self.text.push_str(cell.unwrap_or_default());
+        self.cells.push(cell.map(|_| begin..self.text.len()));
+    }
+
+    pub(crate) fn rows(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
+        // `chunks_exact` refuses zero; without columns there are no cells either.
+        let width = self.columns.len().max(1);
+        self.cells.chunks_exact(width).map(|cells| Row { answer: self, cells })
     }
 
     pub(crate) fn first_row(&self) -> Result<Row<'_>, Garbage> {
@@ -33,7 +59,7 @@ impl Answer {
     }
 
     pub(crate) fn only_row(&self) -> Result<Row<'_>, Garbage> {
-        match self.rows.len() {
+        match self.rows().len() {
             1 => self.first_row(),
             n => Err(Garbage(format!("the answer has {n} rows instead of one"))),
         }
@@ -43,10 +69,10 @@ impl Answer {
 impl<'a> Row<'a> {
     /// The text of a column; `None` is NULL.
     pub(crate) fn text(&self, column: &str) -> Result<Option<&'a str>, Garbage> {
-        let index = self.columns.iter().position(|name| name == column);
-        let value = index.and_then(|index| self.values.get(index));
-        let value = value.ok_or_else(|| Garbage(format!("the answer has no column {column}")))?;
-        Ok(value.as_deref())
+        let index = self.answer.columns.iter().position(|name| name == column);
+        let cell = index.and_then(|index| self.cells.get(index));
+        let cell = cell.ok_or_else(|| Garbage(format!("the answer has no column {column}")))?;
+        Ok(cell.clone().map(|range| &self.answer.text[range]))
     }
 
     pub(crate) fn shared(&self, column: &str) -> Result<Option<Arc<str>>, Garbage> {
@@ -93,13 +119,27 @@ fn unreadable(column: &str, value: Option<&str>) -> Garbage {
 mod tests {
     use super::*;
 
+    fn answer(columns: &[&str], cells: &[Option<&str>]) -> Answer {
+        let mut answer = Answer::new(columns.iter().map(|name| (*name).to_owned()).collect());
+        cells.iter().for_each(|cell| answer.push(*cell));
+        answer
+    }
+
+    #[test]
+    fn every_cell_is_found_again() {
+        let cells = [Some("x"), None, Some(""), Some("déjà"), None, Some("y")];
+        let mut answer = answer(&["a", "b"], &cells);
+        let read = answer.rows().flat_map(|row| [row.text("a"), row.text("b")]);
+        assert_eq!(read.collect::<Result<Vec<_>, _>>(), Ok(cells.to_vec()));
+        assert!(answer.only_row().is_err(), "there are three");
+        answer.push(Some("half a row"));
+        assert_eq!(answer.rows().len(), 3);
+        assert_eq!(Answer::default().rows().len(), 0);
+    }
+
     #[test]
     fn what_cannot_be_read_is_garbage_not_a_default() {
-        let answer = Answer {
-            columns: ["a", "b"].map(String::from).into(),
-            rows: vec![vec![Some("x".to_owned()), None]],
-            ..Answer::default()
-        };
+        let answer = answer(&["a", "b"], &[Some("x"), None]);
         let row = answer.only_row().unwrap();
         assert!(row.bool("a").is_err());
         assert!(row.bool("b").is_err());
@@ -112,11 +152,7 @@ mod tests {
 
     #[test]
     fn negative_lag_is_none() {
-        let answer = Answer {
-            columns: ["lag".to_owned()].into(),
-            rows: vec![vec![Some("-3.5".to_owned())]],
-            ..Answer::default()
-        };
+        let answer = answer(&["lag"], &[Some("-3.5")]);
         assert_eq!(answer.first_row().unwrap().millis("lag"), Ok(Some(Duration::ZERO)));
     }
 }

@@ -119,20 +119,13 @@ mod tests {
     fn answer(rows: &[Row<'_>]) -> Answer {
         let columns =
             ["name", "server", "writable", "server_id", "is_writer", "lag_millis", "position"];
-        let row = |&(name, writable, id, writer, lag, position): &(
-            &str,
-            &str,
-            Option<&str>,
-            &str,
-            Option<&str>,
-            Option<&str>,
-        )| {
-            let own = |text: &str| Some(text.to_owned());
-            let opt = |text: Option<&str>| text.map(String::from);
-            vec![own(name), own("s"), own(writable), opt(id), own(writer), opt(lag), opt(position)]
-        };
-        let rows = rows.iter().map(row).collect();
-        Answer { columns: columns.map(String::from).into(), rows, ..Answer::default() }
+        let mut answer = Answer::new(columns.map(String::from).into());
+        for &(name, writable, id, writer, lag, position) in rows {
+            let own = [Some(name), Some("s"), Some(writable)];
+            let cells = own.into_iter().chain([id, Some(writer), lag, position]);
+            cells.for_each(|cell| answer.push(cell));
+        }
+        answer
     }
 
     #[test]

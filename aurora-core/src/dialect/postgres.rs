@@ -148,6 +148,10 @@ mod tests {
     use super::*;
 
     fn answer(rows: &[[Option<&str>; 9]]) -> Answer {
+        answer_of(rows, "f")
+    }
+
+    fn answer_of(rows: &[[Option<&str>; 9]], stands_still: &str) -> Answer {
         let columns = [
             "cluster",
             "server",
@@ -160,15 +164,12 @@ mod tests {
             "port",
             "stands_still",
         ];
-        let texts = |row: &[Option<&str>; 9]| {
-            let texts = row.map(|text| text.map(String::from));
-            texts.into_iter().chain([Some("f".to_owned())]).collect()
-        };
-        Answer {
-            columns: columns.map(String::from).into(),
-            rows: rows.iter().map(texts).collect(),
-            ..Answer::default()
+        let mut answer = Answer::new(columns.map(String::from).into());
+        for row in rows {
+            row.iter().for_each(|cell| answer.push(*cell));
+            answer.push(Some(stands_still));
         }
+        answer
     }
 
     #[test]
@@ -215,9 +216,7 @@ mod tests {
     fn a_writer_made_read_only_stands_still() {
         let row =
             [Some("77"), Some("s1"), Some("f"), Some("01"), Some("9"), None, None, None, None];
-        let mut answer = answer(&[row]);
-        answer.rows[0][9] = Some("t".to_owned());
-        let report = Postgres::new(true, false).report(&answer).unwrap();
+        let report = Postgres::new(true, false).report(&answer_of(&[row], "t")).unwrap();
         assert!(report.stands_still && !report.accepts_writes);
     }
 

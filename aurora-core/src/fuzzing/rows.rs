@@ -1,11 +1,12 @@
 //! Answers of servers: what is made of them, and that an engine can live with it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::bytes::Bytes;
 use super::rules::Rules;
 use crate::config::{Config, DialectChoice};
-use crate::dialect::{Answer, classify_sqlstate, detect};
+use crate::dialect::{Answer, Row, classify_sqlstate, detect};
 use crate::engine::{Engine, Input, Members, Output, Report};
 
 /// The columns of all dialects.
@@ -78,24 +79,25 @@ pub(super) fn run(data: &[u8]) {
 
 /// The first answer on a connection; mostly one that can be read.
 fn detection(bytes: &mut Bytes<'_>) -> Answer {
-    let columns = ["aurora", "control", "lsn"].map(str::to_owned).to_vec();
-    let values = columns.iter().map(|_| Some(bytes.pick(&["t", "f", "t", "f", "x"]).to_owned()));
-    let rows = vec![values.collect()];
-    let rows = if bytes.byte() == u8::MAX { Vec::new() } else { rows };
-    Answer { columns: columns.into(), rows, ..Answer::default() }
+    let mut answer = Answer::new(["aurora", "control", "lsn"].map(str::to_owned).into());
+    let values: Vec<_> = (0..3).map(|_| bytes.pick(&["t", "f", "t", "f", "x"])).collect();
+    if bytes.byte() != u8::MAX {
+        values.into_iter().for_each(|value| answer.push(Some(value)));
+    }
+    answer
 }
 
 /// An answer with most columns, each value out of the list, NULL, or anything.
 fn answer(bytes: &mut Bytes<'_>) -> Answer {
     let without = usize::from(bytes.byte());
     let kept = COLUMNS.iter().enumerate().filter(|(index, _)| *index != without);
-    let columns: Vec<String> = kept.map(|(_, name)| (*name).to_owned()).collect();
-    let mut rows = Vec::new();
-    while !bytes.is_empty() && rows.len() < 8 {
-        let width = columns.len() - usize::from(bytes.byte() == u8::MAX);
-        rows.push((0..width).map(|_| value(bytes)).collect());
+    let columns: Arc<[String]> = kept.map(|(_, name)| (*name).to_owned()).collect();
+    let width = columns.len();
+    let mut answer = Answer::new(columns);
+    while !bytes.is_empty() && answer.rows().len() < 8 {
+        (0..width).for_each(|_| answer.push(value(bytes).as_deref()));
     }
-    Answer { columns: columns.into(), rows, ..Answer::default() }
+    answer
 }
 
 fn value(bytes: &mut Bytes<'_>) -> Option<String> {
@@ -107,19 +109,17 @@ fn value(bytes: &mut Bytes<'_>) -> Option<String> {
 }
 
 fn check(answer: &Answer, report: &Report) {
-    let text = |row: usize, column: &str| {
-        let index = answer.columns.iter().position(|name| name == column)?;
-        answer.rows.get(row)?.get(index)?.as_deref()
-    };
-    let says_so = text(0, "writable") == Some("t") || text(0, "accepts_writes") == Some("t");
+    let Ok(first) = answer.first_row() else { panic!("a report out of nothing: {report:?}") };
+    let is_true = |column: &str| first.text(column) == Ok(Some("t"));
+    let says_so = is_true("writable") || is_true("accepts_writes");
     assert!(says_so || !report.accepts_writes, "nobody said so: {answer:?}");
-    assert!(!answer.rows.is_empty(), "a report out of nothing");
     match &report.members {
         Members::Listed(listed) => {
-            let named = (0..answer.rows.len()).filter(|row| text(*row, "server_id").is_some());
+            let is_named = |row: &Row<'_>| matches!(row.text("server_id"), Ok(Some(_)));
+            let named = answer.rows().filter(is_named);
             assert_eq!(listed.len(), named.count(), "{answer:?}");
         }
-        Members::Suggested(addresses) => assert!(addresses.len() <= answer.rows.len()),
+        Members::Suggested(addresses) => assert!(addresses.len() <= answer.rows().len()),
         Members::Refused(reason) => assert!(!reason.is_empty()),
         Members::Unlisted => {}
     }

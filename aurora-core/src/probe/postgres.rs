@@ -33,12 +33,11 @@ impl PostgresLink {
         for message in self.client.simple_query(sql).await? {
             match message {
                 SimpleQueryMessage::RowDescription(columns) => {
-                    answer.columns =
-                        columns.iter().map(|column| column.name().to_owned()).collect();
+                    let names = columns.iter().map(|column| column.name().to_owned());
+                    answer = Answer::new(names.collect());
                 }
                 SimpleQueryMessage::Row(row) => {
-                    let values = (0..row.len()).map(|index| row.get(index).map(str::to_owned));
-                    answer.rows.push(values.collect());
+                    (0..row.len()).for_each(|index| answer.push(row.get(index)));
                 }
                 // Command completions; the enum is open.
                 _ => {}
@@ -95,8 +94,14 @@ impl Plans {
         };
         let Plan { statement, columns, .. } = &self.0[place];
         let rows = client.query(statement, &[]).await?;
-        let rows = rows.iter().map(texts).collect::<Result<_, _>>()?;
-        Ok(Answer { columns: Arc::clone(columns), rows, ..Answer::default() })
+        let mut answer = Answer::new(Arc::clone(columns));
+        answer.reserve(rows.len(), rows.iter().map(Row::raw_size_bytes).sum());
+        for row in &rows {
+            for (index, column) in row.columns().iter().enumerate() {
+                answer.push(text(row, index, column)?);
+            }
+        }
+        Ok(answer)
     }
 }
 
@@ -121,16 +126,17 @@ fn is_forgotten(error: &tokio_postgres::Error) -> bool {
     })
 }
 
-/// The values of a row as the server writes them where it is asked for text.
-fn texts(row: &Row) -> Result<Vec<Option<String>>, tokio_postgres::Error> {
-    let text = |(index, column): (usize, &Column)| {
-        if *column.type_() == Type::BOOL {
-            let value: Option<bool> = row.try_get(index)?;
-            return Ok(value.map(|value| if value { "t" } else { "f" }.to_owned()));
-        }
-        row.try_get(index)
-    };
-    row.columns().iter().enumerate().map(text).collect()
+/// A value as the server writes it where it is asked for text.
+fn text<'a>(
+    row: &'a Row,
+    index: usize,
+    column: &Column,
+) -> Result<Option<&'a str>, tokio_postgres::Error> {
+    if *column.type_() == Type::BOOL {
+        let value: Option<bool> = row.try_get(index)?;
+        return Ok(value.map(|value| if value { "t" } else { "f" }));
+    }
+    row.try_get(index)
 }
 
 impl Drop for PostgresLink {

@@ -89,7 +89,7 @@ impl Reading {
             (None, "aurora-postgres") => AURORA.map(str::to_owned).to_vec(),
             (None, _) => POSTGRES.map(str::to_owned).to_vec(),
         };
-        let answer = answer(columns, &self.rows)?;
+        let answer = answer(&columns, &self.rows)?;
         match (dialect(&self.dialect)?.report(&answer), &self.report, &self.garbage) {
             (Ok(report), Some(expected), None) => expected.compare(&report),
             (Err(Garbage(got)), None, Some(part)) if got.contains(part.as_str()) => Ok(()),
@@ -136,8 +136,8 @@ impl Expected {
 
 impl Detection {
     pub(super) fn check(&self) -> Checked {
-        let columns = self.detect.keys().cloned().collect();
-        let answer = answer(columns, std::slice::from_ref(&self.detect))?;
+        let columns: Vec<_> = self.detect.keys().cloned().collect();
+        let answer = answer(&columns, std::slice::from_ref(&self.detect))?;
         let got = detect(choice(self.choice.as_deref().unwrap_or("auto"))?, &answer);
         match (got, &self.dialect, &self.garbage) {
             (Ok(dialect), Some(expected), None) => {
@@ -163,22 +163,22 @@ impl Codes {
 }
 
 /// Rows as a server would answer them: what a row does not name is NULL.
-fn answer(columns: Vec<String>, rows: &[Row]) -> Result<Answer, String> {
+fn answer(columns: &[String], rows: &[Row]) -> Result<Answer, String> {
     for name in rows.iter().flat_map(BTreeMap::keys) {
         if !columns.contains(name) {
             return Err(format!("no column {name}"));
         }
     }
-    let values = |row: &Row| columns.iter().map(|name| row.get(name).cloned().flatten()).collect();
-    let rows = rows.iter().map(values).collect();
-    Ok(Answer { columns: columns.into(), rows, ..Answer::default() })
+    let mut answer = Answer::new(columns.into());
+    for row in rows {
+        columns.iter().for_each(|name| answer.push(row.get(name).and_then(Option::as_deref)));
+    }
+    Ok(answer)
 }
 
 fn dialect(name: &str) -> Result<Box<dyn Dialect>, String> {
-    let yes = || Some("t".to_owned());
-    let columns: Vec<_> = ["aurora", "control", "lsn"].map(str::to_owned).to_vec();
-    let rows = vec![vec![yes(), yes(), yes()]];
-    let answer = Answer { columns: columns.into(), rows, ..Answer::default() };
+    let mut answer = Answer::new(["aurora", "control", "lsn"].map(str::to_owned).into());
+    (0..3).for_each(|_| answer.push(Some("t")));
     detect(choice(name)?, &answer).map_err(|garbage| garbage.to_string())
 }
 

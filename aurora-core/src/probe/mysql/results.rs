@@ -2,6 +2,8 @@
 //!
 //! Source: MySQL, "Client/Server Protocol", "Text Protocol" and "COM_QUERY Response".
 
+use std::borrow::Cow;
+
 use super::wire::{Wire, nonsense};
 use crate::dialect::Answer;
 use crate::probe::Failure;
@@ -28,8 +30,9 @@ pub(super) async fn read(wire: &mut Wire) -> Result<Answer, Failure> {
         }
     }
     let mut sets = sets.into_iter();
-    let first = sets.next().unwrap_or_default();
-    Ok(Answer { others: sets.collect(), ..first })
+    let mut first = sets.next().unwrap_or_default();
+    first.others = sets.collect();
+    Ok(first)
 }
 
 /// Reads one result set, if the statement has one; and whether others follow.
@@ -53,7 +56,7 @@ async fn read_set(wire: &mut Wire) -> Result<(Option<Answer>, bool), Failure> {
     for _ in 0..count {
         columns.push(column_name(&wire.read().await?)?);
     }
-    let mut answer = Answer { columns: columns.into(), ..Answer::default() };
+    let mut answer = Answer::new(columns.into());
     end(&wire.read().await?)?.ok_or_else(|| nonsense("more columns than announced"))?;
     loop {
         let packet = wire.read().await?;
@@ -61,8 +64,9 @@ async fn read_set(wire: &mut Wire) -> Result<(Option<Answer>, bool), Failure> {
             return Ok((Some(answer), status & MORE != 0));
         }
         let mut fields = Fields(&packet);
-        let values = (0..count).map(|_| fields.text()).collect::<Result<Vec<_>, _>>()?;
-        answer.rows.push(values);
+        for _ in 0..count {
+            answer.push(fields.text()?.as_deref());
+        }
     }
 }
 
@@ -86,7 +90,7 @@ fn column_name(packet: &[u8]) -> Result<String, Failure> {
     for _ in 0..4 {
         fields.text()?;
     }
-    Ok(fields.text()?.unwrap_or_default())
+    Ok(fields.text()?.unwrap_or_default().into_owned())
 }
 
 /// What is left to read of a packet.
@@ -126,9 +130,9 @@ impl<'a> Fields<'a> {
         Ok(Some(u64::from_le_bytes(bytes)))
     }
 
-    fn text(&mut self) -> Result<Option<String>, Failure> {
+    fn text(&mut self) -> Result<Option<Cow<'a, str>>, Failure> {
         let Some(length) = self.number()? else { return Ok(None) };
         let length = usize::try_from(length).map_err(|_| nonsense("a text without end"))?;
-        Ok(Some(String::from_utf8_lossy(self.take(length)?).into_owned()))
+        Ok(Some(String::from_utf8_lossy(self.take(length)?)))
     }
 }
