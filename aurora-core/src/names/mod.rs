@@ -151,13 +151,12 @@ impl Names {
     /// Whether to connect to `address` anew, beside the open connection to `ip`: the name leads
     /// elsewhere by now, or what is behind the address may have moved.
     pub(crate) fn look_again(&self, address: &Address, ip: IpAddr) -> bool {
-        if stands_for_many(address.host()) {
-            return false;
-        }
         let has_writer = self.0.has_writer.load(Ordering::Relaxed);
         let always = (!has_writer).then_some(PAUSE);
-        self.has_left(address.host(), ip)
-            || self.openings().take_due(address, always, Instant::now())
+        let is_due = self.has_left(address.host(), ip)
+            || self.openings().take_due(address, always, Instant::now());
+        // Last: each probe comes here, and to read a name takes longer than all before.
+        is_due && !stands_for_many(address.host())
     }
 
     /// Whether `host` leads elsewhere by now than to `ip`, where it led before. Looks the name up
@@ -177,7 +176,7 @@ impl Names {
             }
             None => (true, false),
         };
-        if is_due {
+        if is_due && !stands_for_many(host) {
             let _ = self.look_up(host);
         }
         has_left
