@@ -177,9 +177,12 @@ impl<'a> Driver<'a> {
         if !has_more && engine.is_behind() && self.shared.changed.total_listeners() > 0 {
             engine.catch_up(now, &mut self.outputs);
         }
-        for output in std::mem::take(&mut self.outputs) {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        for output in outputs.drain(..) {
             self.carry_out(output);
         }
+        // Its room is for the next ones.
+        self.outputs = outputs;
         let topology = engine.topology();
         if topology.generation() != before || now >= self.tidied_at + TIDY_INTERVAL {
             self.tidied_at = now;

@@ -107,7 +107,8 @@ pub(crate) fn host_problem(host: &str) -> Option<&'static str> {
     if host.is_empty() {
         return Some("the host name is empty; write one, or remove the comma");
     }
-    if host.starts_with('/') || host.to_ascii_lowercase().starts_with("%2f") {
+    let is_escaped = host.get(..3).is_some_and(|begin| begin.eq_ignore_ascii_case("%2f"));
+    if host.starts_with('/') || is_escaped {
         return Some("Unix sockets are not supported; write a host name or an IP address");
     }
     if host.len() > LONGEST {

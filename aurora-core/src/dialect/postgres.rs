@@ -3,10 +3,8 @@
 //! Sources: PostgreSQL documentation 9.27 (recovery and backup control functions), 28.2
 //! (`pg_stat_replication`, `pg_stat_wal_receiver`).
 
-use std::str::FromStr as _;
-
 use super::{Answer, Dialect, Garbage, Row};
-use crate::config::Address;
+use crate::config::{Address, parse_port};
 use crate::engine::{Members, Report};
 
 #[derive(Debug)]
@@ -125,12 +123,8 @@ fn suggested(answer: &Answer) -> Result<Vec<Address>, Garbage> {
 fn named(row: &Row<'_>) -> Result<Option<Address>, Garbage> {
     let Some(name) = row.text("application_name")? else { return Ok(None) };
     let looks_like_one = name.contains(['.', ':']) && !name.contains([' ', '/']);
-    let with_port = if name.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
-        name.to_owned()
-    } else {
-        format!("{name}:{}", row.text("port")?.unwrap_or("5432"))
-    };
-    Ok(looks_like_one.then(|| Address::from_str(&with_port).ok()).flatten())
+    let port = parse_port(row.text("port")?.unwrap_or("5432")).ok();
+    Ok(looks_like_one.then(|| Address::read(name, port).ok()).flatten())
 }
 
 fn from_peer(row: &Row<'_>) -> Result<Option<Address>, Garbage> {

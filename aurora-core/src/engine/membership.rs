@@ -54,6 +54,10 @@ impl Engine {
             Members::Refused(reason) => Some(reason),
             Members::Suggested(addresses) => {
                 for address in &addresses {
+                    // Nearly always: it needs no name then.
+                    if self.is_known(address, Origin::Suggested, now) {
+                        continue;
+                    }
                     let id = InstanceId::from(address.to_string());
                     self.hear_of(id, Some(address.clone()), Origin::Suggested, now);
                 }

@@ -81,8 +81,6 @@ impl Engine {
         self.note_urgency(now);
         for index in 0..self.members.len() {
             let hurried = self.hurried(index, now);
-            let usual = self.usual(self.members[index].round_trip);
-            let hedge = self.usual(self.members[index].shortest_round_trip());
             let member = &mut self.members[index];
             if let Some(interval) = hurried {
                 member.next_probe = member.next_probe.min(now + interval);
@@ -90,6 +88,9 @@ impl Engine {
             if member.probe_asked.is_some() || member.next_probe.max(member.not_before) > now {
                 continue;
             }
+            let usual = self.usual(self.members[index].round_trip);
+            let hedge = self.usual(self.members[index].shortest_round_trip());
+            let member = &mut self.members[index];
             // `plan_next` compares with this to see whether it was made due again.
             member.next_probe = now;
             member.probe_asked = Some(now);
