@@ -79,9 +79,13 @@ fn at_rest(name: &str, figures: &[Value], counts: &Counts) -> Option<String> {
     Some(format!(
         "{bare:.1} s of it are what a client takes that asks all instances the least there is to \
          ask, as often, and does nothing with the answers: to send, to be woken and to receive, \
-         with caches that fifteen servers on the same two processors have filled meanwhile. Of one \
-         answer the engine's part is {engine} instructions, counted under callgrind; the rest is \
-         to read what the servers tell of themselves and of each other."
+         with caches that fifteen servers on the same two processors have filled meanwhile. Both \
+         move with what else the host of this virtual machine does (in one day ours 3.9 to 6.0 s, \
+         that client 1.9 to 3.2 s, ours 1.8 to 2.1 times as much). Of one answer the engine's part \
+         is {engine} instructions, counted under callgrind; the rest is to read what the servers \
+         tell of themselves and of each other, and tokio's timers, whose wheel wakes the thread two \
+         or three times in one pause and which write to its wake-up descriptor for each probe \
+         (strace)."
     ))
 }
 
@@ -93,6 +97,7 @@ pub(super) const METHOD: &str = "
 * With servers (`benches`): a cluster of two PostgreSQL instances on loopback addresses, so that ours and the bare ORM read from the same one. Client and servers share one processor (`taskset`), or the scheduler's choice of places would be measured. Ours and two bare pools work in turn, in rounds of some milliseconds, once ours has as many connections as it needs; the second bare pool tells how far apart two are that do not differ. The first statement of each round runs with caches that the other two have filled, and is told apart (`first of a round`): with one worker these alone would be much of the slowest hundredth.
 * Instructions: `cargo xtask bench --guard` counts them under callgrind, compares them with `benches/instructions.txt`, and fails where there are 5 % more.
 * After a failover: three instances, eight threads that write all the time. The probe is a session on the heir from before the fault that tries to write every millisecond; nobody can write earlier. Each fault meets a cluster of its own. The crowd of 500 begins to write when there is no writer and is counted at a proxy before the heir.
+* At rest: processor time of the monitor's thread, from twenty seconds after the start, the least of five windows of eight seconds; the bare client likewise.
 * A new connection makes one round trip more than Diesel's own: it is asked for its role and its cluster, in one message (with strace: one `sendto`, one `recvfrom`). That is the least: Diesel gives a connection away only after its own statements, and libpq gives no way to send another with them. By libpq alone on loopback, in turn with each other, the least of 250 each: 6.46 ms without, 6.57 ms with a SELECT of a constant, 6.65 ms with the question (2026-11-22).
 * criterion is not used: it measures one thing to the end before the next, and compares with another run. On a machine that does other work as well that says nothing.
 ";
