@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use aurora_core::{
-    Cluster, Complaint, Deadline, Error, ErrorKind, Health, Instance, InstanceId, Lease, Need,
-    Permit, Store, Turn,
+    Cluster, Complaint, Deadline, Error, ErrorKind, Instance, InstanceId, Lease, Need, Permit,
+    Store, Turn,
 };
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
@@ -118,10 +118,8 @@ impl Pools {
         deadline: Deadline,
     ) -> Result<Option<OwnedSemaphorePermit>, Error> {
         let place = timeout_at(deadline.at().into(), limit.acquire_owned());
-        let permit = tokio::select! {
-            permit = place => permit,
-            () = self.gone(instance, deadline) => return Ok(None),
-        };
+        let found = self.cluster.while_usable(instance, deadline.at(), place).await;
+        let Some(permit) = found else { return Ok(None) };
         let Ok(permit) = permit else {
             let text = format!(
                 "all {} connections are in use: raise max_connections, or hold them shorter",
@@ -130,23 +128,6 @@ impl Pools {
             return Err(Error::new(ErrorKind::Deadline, text).on(instance.id()));
         };
         permit.map(Some).map_err(|_| Error::new(ErrorKind::Closed, "the pool was closed"))
-    }
-
-    /// Ends when the instance is in another epoch or out of use; never after the deadline.
-    async fn gone(&self, instance: &Instance, deadline: Deadline) {
-        loop {
-            let topology = self.cluster.topology();
-            let now = topology.instance(instance.id());
-            let is_same = |now: &Instance| {
-                now.epoch() == instance.epoch() && now.health() == Health::Online && now.is_online()
-            };
-            if !now.is_some_and(is_same) {
-                return;
-            }
-            if !self.cluster.wait_beyond(topology.generation(), deadline.at()).await {
-                return std::future::pending().await;
-            }
-        }
     }
 
     /// Takes a connection that is idle or given back, or opens one when it is time; `None` when
@@ -175,7 +156,12 @@ impl Pools {
     ) -> Result<Option<Lease<Physical>>, Error> {
         let is_cut = deadline.cuts_connect(self.cluster.config());
         let until = Instant::now() + deadline.to_connect(self.cluster.config());
-        let failure = match timeout_at(until.into(), self.open(instance, until)).await {
+        let opening = timeout_at(until.into(), self.open(instance, until));
+        // Who vanished does not answer, and another one may take the statement already.
+        let Some(opened) = self.cluster.while_usable(instance, until, opening).await else {
+            return Ok(None);
+        };
+        let failure = match opened {
             Ok(Ok(lease)) => {
                 permit.opened();
                 // What happened meanwhile may have made it one of an instance that is out of use.

@@ -157,6 +157,37 @@ impl Cluster {
         }
     }
 
+    /// Whether `instance`, as it was, can still be used: it is in the same epoch, and in use.
+    #[must_use]
+    pub fn is_usable(&self, instance: &Instance) -> bool {
+        !self.is_closed() && !is_gone(&self.snapshot(), instance)
+    }
+
+    /// Does `work` with `instance` unless that is in another epoch or out of use before: `None`.
+    /// Until `deadline`, which `work` keeps itself.
+    ///
+    /// # Cancel safety
+    ///
+    /// As safe as `work`.
+    pub async fn while_usable<T>(
+        &self,
+        instance: &Instance,
+        deadline: Instant,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        let gone = async {
+            let look = |topology: &Arc<Topology>| is_gone(topology, instance).then_some(());
+            if self.wait(self.moved(), deadline, look).await.is_none() {
+                std::future::pending().await
+            }
+        };
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = gone => None,
+        }
+    }
+
     /// Waits for that long, on a timer of the background runtime.
     ///
     /// # Cancel safety
@@ -254,6 +285,12 @@ impl Drop for EndOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+/// Whether `instance`, as it was, cannot be used any more.
+pub(super) fn is_gone(topology: &Topology, instance: &Instance) -> bool {
+    let known = topology.instance(instance.id());
+    !known.is_some_and(|known| known.epoch() == instance.epoch() && known.is_usable())
 }
 
 fn beyond(topology: &Topology, generation: u64) -> Option<()> {

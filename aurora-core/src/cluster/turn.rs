@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use event_listener::Listener as _;
 
+use super::adapter::is_gone;
 use super::{Cluster, Deadline};
 use crate::error::{Error, ErrorKind};
 use crate::gate::{Gate, Permit};
@@ -109,8 +110,7 @@ impl Cluster {
             return Look::Done(Err(Error::new(ErrorKind::Closed, "the cluster handle was closed")));
         }
         let topology = self.snapshot();
-        let known = topology.instance(instance.id());
-        if !known.is_some_and(|known| known.epoch() == instance.epoch() && known.is_usable()) {
+        if is_gone(&topology, instance) {
             return Look::Done(Ok(Turn::Again));
         }
         let now = Instant::now();

@@ -136,7 +136,12 @@ impl<C: Physical> AuroraConnection<C> {
         let cluster = &self.shared.cluster;
         let is_cut = deadline.cuts_connect(cluster.config());
         let until = Instant::now() + deadline.to_connect(cluster.config());
-        let error = match self.shared.connect(instance, until).await {
+        let opening = self.shared.connect(instance, until);
+        // Who vanished does not answer, and another one may take the statement already.
+        let Some(opened) = cluster.while_usable(instance, until, opening).await else {
+            return Ok(None);
+        };
+        let error = match opened {
             Ok(lease) => {
                 permit.opened();
                 // What happened meanwhile may have made it one of an instance that is out of use.

@@ -62,7 +62,7 @@ impl<C: Physical> Shared<C> {
             return Err(NotConnected::Refused(format!("cannot start a thread: {error}")));
         }
         let end = Instant::now() + timeout;
-        while self.is_wanted(instance) {
+        while self.cluster.is_usable(instance) {
             let left = end.saturating_duration_since(Instant::now());
             match receiver.recv_timeout(left.min(LOOK)) {
                 Ok(result) => return result,
@@ -71,17 +71,10 @@ impl<C: Physical> Shared<C> {
             }
         }
         let address = instance.address();
-        Err(NotConnected::Refused(match self.is_wanted(instance) {
+        Err(NotConnected::Refused(match self.cluster.is_usable(instance) {
             true => format!("no connection to {address} within {timeout:?}"),
             false => format!("no connection to {address} before it was out of use"),
         }))
-    }
-
-    /// Whether a connection to the instance as it was then is of any use.
-    fn is_wanted(&self, instance: &Instance) -> bool {
-        let topology = self.cluster.snapshot();
-        let now = topology.instance(instance.id());
-        !self.cluster.is_closed() && now.is_some_and(|now| now.epoch() == instance.epoch())
     }
 
     /// Opens a physical connection on this thread.

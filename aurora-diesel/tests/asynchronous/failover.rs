@@ -7,7 +7,7 @@ use aurora_diesel::{Outcome, outcome};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
-use crate::stand::{ITEMS, Stand, add, eventually, names};
+use crate::stand::{ITEMS, LIMIT, Stand, add, eventually, names};
 
 /// How long a statement on an instance that has fallen silent may take to fail.
 const BOUND: Duration = Duration::from_millis(3500);
@@ -42,4 +42,19 @@ async fn a_statement_on_a_silent_writer_fails_and_the_next_write_gets_through() 
     added.unwrap();
     add(&mut waiting, "three").await.unwrap();
     assert_eq!(names(&mut waiting).await, ["one", "two", "three"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_connects_to_a_silent_writer_goes_to_the_next_one() {
+    // Nothing is idle, and the silence alone would last longer than this test.
+    let options = "max_idle_per_instance=0&connect_timeout=60s&failover_timeout=60s";
+    let stand = Stand::with(3, options, ITEMS).await;
+    add(&mut stand.session(), "one").await.unwrap();
+    stand.kit(|kit| kit.pause(0)).unwrap();
+    let session = &mut stand.session();
+    let next = tokio::time::timeout(LIMIT, add(session, "two"));
+    let promote = async { stand.kit(|kit| kit.promote(1)).unwrap() };
+    let (added, ()) = futures_util::future::join(next, promote).await;
+    added.expect("it does not wait for the old writer").unwrap();
+    assert_eq!(names(session).await, ["one", "two"]);
 }

@@ -6,7 +6,7 @@ use aurora_seaorm::{ErrorKind, Outcome, cause, instance, outcome};
 use sea_orm::{ActiveModelTrait, EntityTrait, PaginatorTrait, TransactionTrait};
 
 use crate::entities::{item, named};
-use crate::stand::Stand;
+use crate::stand::{LIMIT, Stand};
 
 /// What changes data fails within `limit`; a read waits for the next writer.
 pub(crate) async fn statements_on_a_writer_that_hangs(stand: &Stand, limit: Duration) {
@@ -35,4 +35,19 @@ pub(crate) async fn statements_on_a_writer_that_hangs(stand: &Stand, limit: Dura
     // Waited for the next writer, unseen.
     assert!(read.await.unwrap().unwrap() >= 1);
     named("after").insert(&stand.db).await.unwrap();
+}
+
+/// The options of the next one's stand.
+pub(crate) const NOTHING_IDLE: &str =
+    "max_idle_per_instance=0&connect_timeout=60s&failover_timeout=60s";
+
+/// What connects to a writer that is silent goes to the next one as soon as there is one. Nothing
+/// is idle on the stand, and the silence alone would last longer than the test.
+pub(crate) async fn a_connect_to_a_writer_that_hangs(stand: &Stand) {
+    named("one").insert(&stand.db).await.unwrap();
+    stand.verb(|kit| kit.pause(0)).await;
+    let next = tokio::time::timeout(LIMIT, named("two").insert(&stand.db));
+    let (added, ()) = tokio::join!(next, stand.verb(|kit| kit.promote(1)));
+    added.expect("it does not wait for the old writer").unwrap();
+    assert_eq!(item::Entity::find().count(&stand.db).await.unwrap(), 2);
 }

@@ -8,7 +8,10 @@ use sea_orm::{
 };
 use test_kit::MariaDbCluster;
 
-use crate::both::failover::statements_on_a_writer_that_hangs;
+use crate::both::failover::{
+    NOTHING_IDLE, a_connect_to_a_writer_that_hangs, statements_on_a_writer_that_hangs,
+};
+use crate::engine;
 use crate::entities::{item, named};
 use crate::ledger::Load;
 use crate::stand::{LIMIT, Stand, eventually};
@@ -34,6 +37,12 @@ async fn no_write_is_lost_or_doubled_when_the_writer_is_killed_or_replaced() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn statements_on_a_writer_that_hangs_fail_in_time() {
     statements_on_a_writer_that_hangs(&Stand::new(3).await, LIMIT).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connect_to_a_writer_that_hangs_is_given_up_for_the_next_one() {
+    let stand = Stand::with(engine::servers(3), NOTHING_IDLE).await;
+    a_connect_to_a_writer_that_hangs(&stand).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
