@@ -135,7 +135,9 @@ impl<C: Physical> AuroraConnection<C> {
             }
             Err(failure) => failure,
         };
-        let (complaint, kind, message) = judge::<C>(failure, instance)?;
+        let Some((complaint, kind, message)) = judge::<C>(failure, instance)? else {
+            return Ok(None);
+        };
         // The statement ran out of time, which is no fault of the instance.
         if is_cut && deadline.has_passed() && kind == ErrorKind::ConnectionLost {
             // What others were told says more than that it had no time left.
@@ -235,23 +237,25 @@ impl<C: Physical> AuroraConnection<C> {
     }
 }
 
-/// What a failed connect says of its instance, and in which words; the error when no other
-/// instance, and no later moment, would do better.
+/// What a failed connect says of its instance, and in which words; `None` if it says nothing, the
+/// error when no other instance, and no later moment, would do better.
 fn judge<C: Physical>(
     failure: NotConnected,
     instance: &Instance,
-) -> QueryResult<(Option<Complaint>, ErrorKind, String)> {
+) -> QueryResult<Option<(Option<Complaint>, ErrorKind, String)>> {
     let is_final = |kind, text: String| {
         Err(errors::from_core(&aurora_core::Error::new(kind, text).on(instance.id())))
     };
     match failure {
+        // Nothing was found out: the topology has to be looked at again.
+        NotConnected::GivenUp => Ok(None),
         NotConnected::WrongRole => {
             let message = "its role is not the one it is known for".to_owned();
-            Ok((Some(Complaint::WrongRole), ErrorKind::ReadOnly, message))
+            Ok(Some((Some(Complaint::WrongRole), ErrorKind::ReadOnly, message)))
         }
         // No fault of the instance, and it may pass.
         NotConnected::NoLogin(error) if error.kind() == ErrorKind::Credentials => {
-            Ok((None, ErrorKind::Credentials, error.message().to_owned()))
+            Ok(Some((None, ErrorKind::Credentials, error.message().to_owned())))
         }
         NotConnected::NoLogin(error) | NotConnected::NotPossible(error) => {
             Err(errors::from_core(&error))
@@ -263,9 +267,9 @@ fn judge<C: Physical>(
         ),
         NotConnected::Refused(message) => match C::refusal(&message) {
             // It is alive, and may have a slot again in a moment.
-            Some(kind @ ErrorKind::TooManyConnections) => Ok((None, kind, message)),
+            Some(kind @ ErrorKind::TooManyConnections) => Ok(Some((None, kind, message))),
             Some(kind) => is_final(kind, message.trim().to_owned()),
-            None => Ok((Some(Complaint::ConnectionLost), ErrorKind::ConnectionLost, message)),
+            None => Ok(Some((Some(Complaint::ConnectionLost), ErrorKind::ConnectionLost, message))),
         },
     }
 }

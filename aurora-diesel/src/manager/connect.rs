@@ -70,11 +70,11 @@ impl<C: Physical> Shared<C> {
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
             }
         }
+        if !self.cluster.is_usable(instance) {
+            return Err(NotConnected::GivenUp);
+        }
         let address = instance.address();
-        Err(NotConnected::Refused(match self.cluster.is_usable(instance) {
-            true => format!("no connection to {address} within {timeout:?}"),
-            false => format!("no connection to {address} before it was out of use"),
-        }))
+        Err(NotConnected::Refused(format!("no connection to {address} within {timeout:?}")))
     }
 
     /// Opens a physical connection on this thread.
@@ -119,6 +119,8 @@ impl<C: Physical> Shared<C> {
 /// Why there is no new connection.
 #[derive(Debug)]
 pub(crate) enum NotConnected {
+    /// The instance went out of use meanwhile, or the cluster's handle was closed.
+    GivenUp,
     /// The user's `on_connect` failed on a connection that works.
     NotPrepared(String),
     /// There is nothing to log in with.
