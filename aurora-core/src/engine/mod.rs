@@ -164,6 +164,12 @@ impl Engine {
         Arc::clone(&self.published)
     }
 
+    /// Whom it takes for the writer, whoever else is at the same address.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn elected(&self) -> Option<Slot> {
+        self.elected
+    }
+
     /// The same as [`Engine::handle`], with more facts to follow at once: what says no more than how
     /// fresh an instance is may be seen with them.
     pub(crate) fn handle_one_of_many(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {

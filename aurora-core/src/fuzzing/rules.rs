@@ -71,7 +71,8 @@ impl Rules {
         self.is_claimed |= heard.is_some_and(|(_, writes, _)| writes);
         let topology = engine.topology();
         self.generations(&topology);
-        self.writers(&topology, heard);
+        // Two that have one address until they are found to be one have a slot each.
+        self.writers(&topology, heard.filter(|(slot, ..)| engine.elected() == Some(*slot)));
         self.note_epochs(&topology);
         self.outputs(now, &topology, out);
         self.routes(&topology, now);
@@ -86,7 +87,8 @@ impl Rules {
         assert_eq!(now, before + u64::from(differs), "{topology:?}");
     }
 
-    /// One writer at most, only by its own word, and never one of an earlier incarnation.
+    /// One writer at most, only by its own word, and never one of an earlier incarnation; `heard` is
+    /// what the elected one has just said.
     fn writers(&mut self, topology: &Topology, heard: Option<(Slot, bool, Option<u64>)>) {
         let is_writer = |of: &Topology| {
             let writers = of.instances().iter().filter(|i| i.role() == Role::Writer);
@@ -170,5 +172,47 @@ impl fmt::Display for Rules {
         }
         writeln!(f, "highest epochs: {:?}", self.epochs)?;
         writeln!(f, "asked: {:?}", self.asked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::engine::{Input, Report};
+
+    /// A server that takes writes, under the one name or none.
+    fn writer(name: Option<&str>, incarnation: Option<u64>) -> Report {
+        let name = name.map(Arc::from);
+        Report { name, accepts_writes: true, incarnation, ..Report::default() }
+    }
+
+    /// An endpoint has led to `a`, whose own address is monitored already: until that one says its
+    /// name, two are at one address. What the one says is not the other's word.
+    #[test]
+    fn two_at_one_address_are_told_apart() {
+        let url = "postgres://app@cluster.x,a.x/db?instance_host_pattern=%3F.x";
+        let config = Config::from_url(url).unwrap();
+        let now = Instant::now();
+        let mut engine = Engine::new(crate::driver::settings(&config), config.addresses(), 1, now);
+        let mut rules = Rules::new(&engine);
+        let mut out = Vec::new();
+        engine.handle(now, Input::Tick, &mut out);
+        rules.check(now, &engine, None, &out);
+        let told = [
+            (Slot(1), writer(None, Some(2))),
+            (Slot(0), writer(Some("a"), None)),
+            (Slot(0), writer(Some("a"), None)),
+            (Slot(1), writer(None, Some(1))),
+        ];
+        for (slot, report) in told {
+            out.clear();
+            let heard = Some((slot, true, report.incarnation));
+            engine.handle(now, Input::Answered { slot, asked_at: now, report }, &mut out);
+            rules.check(now, &engine, heard, &out);
+        }
+        assert_eq!(engine.elected(), Some(Slot(0)));
+        let topology = engine.topology();
+        assert!(topology.instances().iter().all(|i| i.address().host() == "a.x"), "{topology:?}");
     }
 }
