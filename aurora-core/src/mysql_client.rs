@@ -1,18 +1,23 @@
 //! Opening the connections of asynchronous adapters to MySQL and MariaDB: the address the monitor
 //! verified, TLS, login, and the instance's own word on its role.
 
-use std::time::Instant;
+mod mark;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, DriverError, Error as DriversError, Opts, OptsBuilder, SslOpts};
 use rustls::crypto::CryptoProvider;
 
+use self::mark::Marks;
 use crate::cluster::Cluster;
 use crate::config::{Config, Family, RootCertificates, TlsMode};
 use crate::credentials::Login;
 use crate::engine::FailureKind;
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::probe::{Failure, RDS_ROOTS};
+use crate::socket::OwnSocket;
 use crate::topology::{Instance, Role};
 
 /// What all connections have in common. Shared, so that certificates are read once.
@@ -21,17 +26,16 @@ pub(crate) struct Settings {
     plain: Opts,
     /// None where TLS is not to be.
     encrypted: Option<Opts>,
+    marks: Marks,
 }
 
 impl Settings {
     pub(crate) fn new(config: &Config) -> Self {
         let idle = config.keepalive_idle();
-        // The driver wants milliseconds.
-        let millis = u32::try_from(idle.as_millis()).unwrap_or(u32::MAX);
         let plain = OptsBuilder::default()
             .db_name(Some(config.database()))
             .tcp_nodelay(true)
-            .tcp_keepalive((!idle.is_zero()).then_some(millis))
+            .tcp_keepalive((!idle.is_zero()).then(|| millis(idle)))
             // On a loopback address the driver would change to the server's socket file.
             .prefer_socket(false)
             // As diesel-async connects: it keeps prepared statements itself, and an UPDATE counts
@@ -45,7 +49,7 @@ impl Settings {
             let builder = plain.clone().enable_cleartext_plugin(verifies);
             Opts::from(builder.ssl_opts(ssl(config, verifies)))
         });
-        Self { plain: plain.into(), encrypted }
+        Self { plain: plain.into(), encrypted, marks: Marks::new() }
     }
 }
 
@@ -93,6 +97,9 @@ impl Cluster {
     /// configuration says: credentials, TLS, keepalives. The instance is asked whether it has the
     /// role it is known for.
     ///
+    /// With the connection comes its socket, by which it can be ended under whoever waits on it,
+    /// where the operating system lets it be found.
+    ///
     /// TLS is the driver's own. It checks the name wherever it checks the authority, so `verify-ca`
     /// is as strict as `verify-full` here. Where the program has not chosen a process-wide crypto provider of
     /// rustls, ring becomes it. `application_name` is not told, which the driver cannot.
@@ -117,7 +124,7 @@ impl Cluster {
         &self,
         instance: &Instance,
         deadline: Instant,
-    ) -> Result<Conn, Error> {
+    ) -> Result<(Conn, Option<OwnSocket>), Error> {
         let error = match self.until(deadline, self.open_proven_mysql(instance, deadline)).await {
             Some(Ok(opened)) => return Ok(opened),
             Some(Err(error)) => error,
@@ -130,12 +137,12 @@ impl Cluster {
         &self,
         instance: &Instance,
         deadline: Instant,
-    ) -> Result<Conn, Error> {
+    ) -> Result<(Conn, Option<OwnSocket>), Error> {
         if self.config().family() != Family::MySql {
             let text = "the cluster is not one of MySQL";
             return Err(Error::new(ErrorKind::Configuration, text));
         }
-        let mut conn = self.open_mysql(instance, deadline).await?;
+        let (mut conn, socket) = self.open_mysql(instance, deadline).await?;
         let asked = conn.query_first(self.mysql_proof_sql()).await;
         let answer: Option<(Option<bool>, Option<String>)> =
             asked.map_err(|error| Failure::of_mysql_driver(&error).into_error())?;
@@ -146,11 +153,15 @@ impl Cluster {
             let text = "its role is not the one it is known for";
             return Err(Error::new(ErrorKind::ReadOnly, text));
         }
-        Ok(conn)
+        Ok((conn, socket))
     }
 
     /// Connects, with other credentials where those at hand are refused.
-    async fn open_mysql(&self, instance: &Instance, deadline: Instant) -> Result<Conn, Error> {
+    async fn open_mysql(
+        &self,
+        instance: &Instance,
+        deadline: Instant,
+    ) -> Result<(Conn, Option<OwnSocket>), Error> {
         loop {
             let login = self.login(instance, deadline).await?;
             match self.open_mysql_with(instance, &login).await {
@@ -166,19 +177,52 @@ impl Cluster {
         }
     }
 
-    async fn open_mysql_with(&self, instance: &Instance, login: &Login) -> Result<Conn, Failure> {
-        let Settings { plain, encrypted } = self.mysql();
+    async fn open_mysql_with(
+        &self,
+        instance: &Instance,
+        login: &Login,
+    ) -> Result<(Conn, Option<OwnSocket>), Failure> {
+        let Settings { plain, encrypted, .. } = self.mysql();
         let Some(encrypted) = encrypted else {
-            return connect(plain, instance, login).await.map_err(failed);
+            return self.connect_to(plain, instance, login).await.map_err(failed);
         };
-        match connect(encrypted, instance, login).await {
+        match self.connect_to(encrypted, instance, login).await {
             Err(Refused::Driver(DriversError::Driver(DriverError::NoClientSslFlagFromServer)))
                 if self.config().sslmode() == TlsMode::Prefer =>
             {
-                connect(plain, instance, login).await.map_err(failed)
+                self.connect_to(plain, instance, login).await.map_err(failed)
             }
             opened => opened.map_err(failed),
         }
+    }
+
+    /// Connects to the address at which the monitor reached the instance: a stale or silent
+    /// resolver cannot hurt a statement.
+    async fn connect_to(
+        &self,
+        settings: &Opts,
+        instance: &Instance,
+        login: &Login,
+    ) -> Result<(Conn, Option<OwnSocket>), Refused> {
+        let address = instance.address();
+        let Some(ip) = instance.ip() else {
+            let text = format!("{address} has not answered yet");
+            return Err(Refused::Unreached(Failure::new(FailureKind::Other, text)));
+        };
+        let mut settings = OptsBuilder::from_opts(settings.clone())
+            // The name is what TLS checks.
+            .ip_or_hostname(address.host())
+            .resolved_ips(Some(vec![ip]))
+            .tcp_port(address.port())
+            .user(Some(login.user()))
+            .pass(login.password().map(|password| password.expose()));
+        let mark = self.mysql().marks.next();
+        if let Some(mark) = mark {
+            settings = settings.tcp_keepalive(Some(millis(mark.keepalive_idle())));
+        }
+        let conn = Conn::new(settings).await.map_err(Refused::Driver)?;
+        let peer = SocketAddr::new(ip, address.port());
+        Ok((conn, mark.and_then(|mark| mark.found(peer, self.config()))))
     }
 }
 
@@ -195,20 +239,7 @@ fn failed(refused: Refused) -> Failure {
     }
 }
 
-/// Connects to the address at which the monitor reached the instance: a stale or silent resolver
-/// cannot hurt a statement.
-async fn connect(settings: &Opts, instance: &Instance, login: &Login) -> Result<Conn, Refused> {
-    let address = instance.address();
-    let Some(ip) = instance.ip() else {
-        let text = format!("{address} has not answered yet");
-        return Err(Refused::Unreached(Failure::new(FailureKind::Other, text)));
-    };
-    let settings = OptsBuilder::from_opts(settings.clone())
-        // The name is what TLS checks.
-        .ip_or_hostname(address.host())
-        .resolved_ips(Some(vec![ip]))
-        .tcp_port(address.port())
-        .user(Some(login.user()))
-        .pass(login.password().map(|password| password.expose()));
-    Conn::new(settings).await.map_err(Refused::Driver)
+/// As the driver wants it.
+fn millis(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }

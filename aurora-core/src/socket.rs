@@ -53,23 +53,46 @@ impl OwnSocket {
         linux::user_timeout(&self.0)
     }
 
-    /// Has the operating system end a new connection to `peer` when nobody acknowledges what is
-    /// sent, as the options `keepalive_idle` and `tcp_user_timeout` say: for drivers that cannot be
-    /// told.
+    /// How long it is silent before keepalive probes, in whole seconds (Linux, tcp(7)).
+    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "only mysql_async sets a mark"))]
+    pub(crate) fn keepalive_idle(&self) -> Option<Duration> {
+        linux::keepalive_idle(&self.0)
+    }
+
+    /// Whether the process may look at its own sockets.
+    #[cfg_attr(not(feature = "mysql"), expect(dead_code, reason = "only mysql_async sets a mark"))]
+    pub(crate) fn can_be_found() -> bool {
+        linux::can_duplicate()
+    }
+
+    /// What may be the socket of a new connection to `peer`: those for which nobody has set a
+    /// `TCP_USER_TIMEOUT`, and of these the one of `local_port`, if there is one.
     ///
     /// `local_port` is the port at which the server sees the connection. Where something on the way
-    /// changes ports, all of the process's connections to `peer` are meant for which nobody has set
-    /// a time.
-    pub fn bound(peer: SocketAddr, local_port: Option<u16>, config: &Config) {
+    /// changes ports, it may be that of another connection at this end; but hardly that of one that
+    /// is just as new.
+    #[must_use]
+    pub fn new_ones(peer: SocketAddr, local_port: Option<u16>) -> Vec<Self> {
         let mut sockets = Self::connected_to(peer);
+        sockets.retain(|socket| socket.user_timeout().is_none_or(|time| time.is_zero()));
         if sockets.iter().any(|socket| socket.local_port() == local_port) {
             sockets.retain(|socket| socket.local_port() == local_port);
-        } else {
-            sockets.retain(|socket| socket.user_timeout().is_none_or(|time| time.is_zero()));
         }
-        for socket in &sockets {
-            bound(&SockRef::from(&socket.0), config);
+        sockets
+    }
+
+    /// Has the operating system end a new connection to `peer` when nobody acknowledges what is
+    /// sent, as the options `keepalive_idle` and `tcp_user_timeout` say: for drivers that cannot be
+    /// told. All that [may be](Self::new_ones) the connection are meant.
+    pub fn bound(peer: SocketAddr, local_port: Option<u16>, config: &Config) {
+        for socket in Self::new_ones(peer, local_port) {
+            socket.bound_by(config);
         }
+    }
+
+    /// The same for this one.
+    pub fn bound_by(&self, config: &Config) {
+        bound(&SockRef::from(&self.0), config);
     }
 
     /// Whether the other end has closed the connection, or said something, while nobody waits for an
@@ -101,7 +124,9 @@ impl OwnSocket {
 /// gives a connection that works.
 pub(crate) fn bound(socket: &SockRef<'_>, config: &Config) {
     let idle = config.keepalive_idle();
-    if !idle.is_zero() {
+    if idle.is_zero() {
+        let _ = socket.set_keepalive(false);
+    } else {
         let keepalive = TcpKeepalive::new()
             .with_time(idle.max(Duration::from_secs(1)))
             .with_interval(Duration::from_secs(1));
@@ -151,6 +176,14 @@ mod linux {
         found
     }
 
+    /// Whether the process may duplicate its own descriptors, and may know which it has.
+    pub(super) fn can_duplicate() -> bool {
+        let Ok(process) = pidfd_open(getpid(), PidfdFlags::empty()) else { return false };
+        let number = process.as_raw_fd();
+        Path::new("/proc/self/fd").is_dir()
+            && pidfd_getfd(&process, number, PidfdGetfdFlags::empty()).is_ok()
+    }
+
     /// Which socket a descriptor stands for.
     fn socket_behind(descriptor: &Path) -> Option<PathBuf> {
         let target = std::fs::read_link(descriptor).ok()?;
@@ -159,6 +192,10 @@ mod linux {
 
     pub(super) fn user_timeout(socket: &TcpStream) -> Option<Duration> {
         socket2::SockRef::from(socket).tcp_user_timeout().ok().map(Option::unwrap_or_default)
+    }
+
+    pub(super) fn keepalive_idle(socket: &TcpStream) -> Option<Duration> {
+        socket2::SockRef::from(socket).tcp_keepalive_time().ok()
     }
 }
 
@@ -171,7 +208,15 @@ mod linux {
         Vec::new()
     }
 
+    pub(super) fn can_duplicate() -> bool {
+        false
+    }
+
     pub(super) fn user_timeout(_socket: &TcpStream) -> Option<Duration> {
+        None
+    }
+
+    pub(super) fn keepalive_idle(_socket: &TcpStream) -> Option<Duration> {
         None
     }
 }

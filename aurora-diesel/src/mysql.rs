@@ -93,7 +93,7 @@ impl sealed::Open for MysqlConnection {
 /// What ends the new connection to `peer`, which the server sees at `local_port`, when its instance
 /// is lost. From here on the operating system bounds it as well.
 fn abort(peer: SocketAddr, local_port: Option<u16>, config: &Config) -> sealed::Abort {
-    let socket = socket::find(&socket::Sought { peer, user_timeout: None, local_port });
+    let socket = socket::at_port(peer, local_port);
     OwnSocket::bound(peer, local_port, config);
     match socket {
         Some(socket) => Box::new(move || socket.shut_down()),

@@ -95,7 +95,7 @@ impl sealed::Open for PgConnection {
         let socket = instance.ip().and_then(|ip| {
             let sought = socket::Sought {
                 peer: SocketAddr::new(ip, instance.address().port()),
-                user_timeout: Some(socket::marked(cluster.config(), mark)),
+                user_timeout: socket::marked(cluster.config(), mark),
                 local_port: own.client_port.and_then(|port| u16::try_from(port).ok()),
             };
             socket::find(&sought)

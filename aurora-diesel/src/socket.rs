@@ -9,10 +9,9 @@
 //! then the port decides at which the server sees the client. (The port alone would not do: a
 //! proxy or a translation of addresses changes it.) What still fits twice is not ended.
 //!
-//! MySQL's libraries set nothing: there the port decides, and where no socket has it, because
-//! something changes ports, the only socket with that peer for which nobody has set a time. Of
-//! several that are opened at the same moment none is known: then all of them are ended, and every
-//! other one to that server for which we have set the time. That is right for an instance that is
+//! MySQL's libraries set nothing: there the port decides, among the sockets for which nobody has set
+//! a time yet. Where none of them has it, because something changes ports, none is known: then all
+//! to that server are ended for which we have set the time. That is right for an instance that is
 //! lost, and for nothing else.
 
 use std::net::SocketAddr;
@@ -38,27 +37,35 @@ pub(crate) fn marked(config: &Config, mark: u32) -> Duration {
     base + Duration::from_millis((mark % MARKS).into())
 }
 
-/// How a socket is recognised.
+/// How a socket of libpq's is recognised.
+#[cfg(feature = "postgres")]
 pub(crate) struct Sought {
     /// The server.
     pub(crate) peer: SocketAddr,
-    /// The option that the library was told to set, if it can be.
-    pub(crate) user_timeout: Option<Duration>,
+    /// The option that the library was told to set.
+    pub(crate) user_timeout: Duration,
     /// Where the server sees the client.
     pub(crate) local_port: Option<u16>,
 }
 
 /// The process's socket that is sought, if there is exactly one.
+#[cfg(feature = "postgres")]
 pub(crate) fn find(sought: &Sought) -> Option<OwnSocket> {
     let mut found = OwnSocket::connected_to(sought.peer);
-    let time = sought.user_timeout.unwrap_or_default();
-    found.retain(|socket| socket.user_timeout() == Some(time));
-    let has_port = |socket: &OwnSocket| socket.local_port() == sought.local_port;
-    if found.len() > 1 || sought.user_timeout.is_none() && found.iter().any(has_port) {
-        found.retain(has_port);
+    found.retain(|socket| socket.user_timeout() == Some(sought.user_timeout));
+    if found.len() > 1 {
+        found.retain(|socket| socket.local_port() == sought.local_port);
     }
     // Two different ones that look the same: better none than the wrong one.
     if found.len() == 1 { found.pop() } else { None }
+}
+
+/// The socket of a new connection to `peer`, if one has the port at which the server sees it.
+#[cfg(feature = "mysql")]
+pub(crate) fn at_port(peer: SocketAddr, local_port: Option<u16>) -> Option<OwnSocket> {
+    let mut found = OwnSocket::new_ones(peer, local_port);
+    found.retain(|socket| socket.local_port() == local_port);
+    found.pop()
 }
 
 /// Ends what leads to `peer` and has had this time set, whosever it is. Without a time ours are not
@@ -83,14 +90,16 @@ mod tests {
 
     use super::*;
 
+    #[cfg(feature = "postgres")]
     fn connect(server: SocketAddr, user_timeout: Duration) -> (TcpStream, Sought) {
         let ours = socket2::Socket::from(TcpStream::connect(server).unwrap());
         ours.set_tcp_user_timeout(Some(user_timeout)).unwrap();
         let ours = TcpStream::from(ours);
         let local_port = Some(ours.local_addr().unwrap().port());
-        (ours, Sought { peer: server, user_timeout: Some(user_timeout), local_port })
+        (ours, Sought { peer: server, user_timeout, local_port })
     }
 
+    #[cfg(feature = "postgres")]
     #[test]
     fn the_port_of_the_client_decides_only_between_equal_marks() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -108,20 +117,19 @@ mod tests {
         assert_eq!(found.local_port(), same_mark.local_port);
     }
 
+    #[cfg(feature = "mysql")]
     #[test]
-    fn without_a_mark_the_port_decides_or_there_is_no_other() {
+    fn the_port_of_an_older_connection_says_nothing_of_a_new_one() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = listener.local_addr().unwrap();
-        let (_bounded, _) = connect(server, Duration::from_millis(30_001));
-        let ours = TcpStream::connect(server).unwrap();
-        let port = Some(ours.local_addr().unwrap().port());
-        let sought = |local_port| Sought { peer: server, user_timeout: None, local_port };
-        assert_eq!(find(&sought(port)).expect("by its port").local_port(), port);
-        let changed = find(&sought(Some(1))).expect("no other has no time set");
-        assert_eq!(changed.local_port(), port);
-        let _other = TcpStream::connect(server).unwrap();
-        assert_eq!(find(&sought(port)).expect("by its port").local_port(), port);
-        assert!(find(&sought(Some(1))).is_none(), "either could be it");
+        let [one, _two] = [(); 2].map(|()| TcpStream::connect(server).unwrap());
+        let port = Some(one.local_addr().unwrap().port());
+        let found = at_port(server, port).expect("the port tells them apart");
+        assert_eq!(found.local_port(), port);
+        assert!(at_port(server, Some(1)).is_none() && at_port(server, None).is_none());
+        let config = Config::from_url("mysql://app@h/d?tcp_user_timeout=3s").unwrap();
+        found.bound_by(&config);
+        assert!(at_port(server, port).is_none(), "something changes ports: that is another one's");
     }
 
     #[cfg(feature = "mysql")]

@@ -6,7 +6,7 @@
 //! that changes ports no socket is found: there a statement waits as long as the operating system
 //! does.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -18,14 +18,20 @@ const MANY: usize = 64;
 /// Which connection leads where, by the port at this end.
 #[derive(Debug, Default)]
 pub(crate) struct Sockets {
-    known: Mutex<HashMap<u16, Place>>,
+    known: Mutex<HashMap<End, Place>>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A connection: the same port may lead to several servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct End {
+    peer: SocketAddr,
+    local_port: u16,
+}
+
+#[derive(Debug)]
 struct Place {
     instance: InstanceId,
     epoch: u64,
-    peer: SocketAddr,
 }
 
 impl Sockets {
@@ -33,9 +39,9 @@ impl Sockets {
     pub(crate) fn opened(&self, instance: &Instance, local_port: u16) {
         let Some(ip) = instance.ip() else { return };
         let peer = SocketAddr::new(ip, instance.address().port());
-        let place = Place { instance: instance.id().clone(), epoch: instance.epoch(), peer };
+        let place = Place { instance: instance.id().clone(), epoch: instance.epoch() };
         let mut known = self.lock();
-        known.insert(local_port, place);
+        known.insert(End { peer, local_port }, place);
         if known.len() > MANY && known.len().is_power_of_two() {
             forget_closed(&mut known);
         }
@@ -49,39 +55,40 @@ impl Sockets {
             }
             None => true,
         };
-        let mut lost: Vec<(u16, Place)> = Vec::new();
-        self.lock().retain(|port, place| {
+        let mut lost = Vec::new();
+        self.lock().retain(|end, place| {
             let gone = is_lost(place);
             if gone {
-                lost.push((*port, place.clone()));
+                lost.push(*end);
             }
             !gone
         });
-        let mut peers: Vec<SocketAddr> = lost.iter().map(|(_, place)| place.peer).collect();
-        peers.sort();
-        peers.dedup();
-        for socket in peers.into_iter().flat_map(OwnSocket::connected_to) {
-            if lost.iter().any(|(port, _)| Some(*port) == socket.local_port()) {
+        for (end, socket) in open(lost.iter()) {
+            if lost.contains(&end) {
                 socket.shut_down();
             }
         }
     }
 
     // A panic while the lock is held (allocation) leaves a map that is still a map.
-    fn lock(&self) -> MutexGuard<'_, HashMap<u16, Place>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<End, Place>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn forget_closed(known: &mut HashMap<u16, Place>) {
-    let mut peers: Vec<SocketAddr> = known.values().map(|place| place.peer).collect();
-    peers.sort();
-    peers.dedup();
-    let open: Vec<u16> = peers
-        .into_iter()
-        .flat_map(OwnSocket::connected_to)
-        .filter_map(|socket| socket.local_port())
-        .collect();
+fn forget_closed(known: &mut HashMap<End, Place>) {
+    let open: HashSet<End> = open(known.keys()).map(|(end, _)| end).collect();
     // Where no socket can be looked at, none can be ended either.
-    known.retain(|port, _| open.contains(port));
+    known.retain(|end, _| open.contains(end));
+}
+
+/// All sockets of the process to where these lead.
+fn open<'a>(ends: impl Iterator<Item = &'a End>) -> impl Iterator<Item = (End, OwnSocket)> {
+    let peers: HashSet<SocketAddr> = ends.map(|end| end.peer).collect();
+    peers.into_iter().flat_map(|peer| {
+        let sockets = OwnSocket::connected_to(peer).into_iter();
+        sockets.filter_map(move |socket| {
+            socket.local_port().map(|local_port| (End { peer, local_port }, socket))
+        })
+    })
 }

@@ -16,7 +16,7 @@ use tokio::task::block_in_place;
 use crate::door::{Answer, Door, Guest, Open, Session, Work};
 
 /// How many sessions the pool has.
-const SESSIONS: usize = 8;
+pub const SESSIONS: usize = 8;
 
 /// Servers, the library and a pool of eight sessions.
 pub struct Scene<K: Servers = PgCluster> {

@@ -5,7 +5,6 @@ mod link;
 mod refusal;
 mod rows;
 mod save;
-mod socket;
 
 use std::sync::Arc;
 

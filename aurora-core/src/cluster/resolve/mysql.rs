@@ -35,7 +35,7 @@ impl Cluster {
         until: Instant,
     ) -> Result<Option<String>, Error> {
         let connect = async |deadline| self.connect_mysql(instance, deadline).await;
-        let mut conn = self.connect_in_turn(instance, until, connect).await?;
+        let (mut conn, _) = self.connect_in_turn(instance, until, connect).await?;
         let answer = self.until(until, self.answered(&mut conn, question)).await;
         let answer = answer.ok_or_else(no_answer)?;
         // What a server owes that hangs just now is not waited for.

@@ -18,7 +18,7 @@ use futures_util::StreamExt as _;
 use super::end::{End, closed};
 use super::refusal::{Refusal, is_plain, of_kind};
 use super::rows::{Hand, MysqlRows};
-use super::{Count, Load, socket};
+use super::{Count, Load};
 use crate::asynchronous::ahead::Ahead;
 use crate::asynchronous::collect::Collected;
 use crate::asynchronous::driver::sealed::{After, Condition, Diagnosis, Link, Loaded};
@@ -91,17 +91,11 @@ impl Link<AsyncMysqlConnection> for MysqlLink {
         instance: &Instance,
         deadline: Instant,
     ) -> Result<Self, Error> {
-        let conn = cluster.connect_mysql(instance, deadline).await?;
-        let prepared = cluster.until(deadline, async {
-            let connection = AsyncMysqlConnection::try_from(conn).await;
-            let mut connection = connection.map_err(|error| error.to_string())?;
-            let socket = socket::found(&mut connection, instance, cluster.config()).await;
-            let socket = socket.map_err(|error| error.to_string())?;
-            Ok(Self::new(connection, socket))
-        });
+        let (conn, socket) = cluster.connect_mysql(instance, deadline).await?;
+        let prepared = cluster.until(deadline, AsyncMysqlConnection::try_from(conn));
         let (kind, text) = match prepared.await {
-            Some(Ok(link)) => return Ok(link),
-            Some(Err(text)) => (ErrorKind::ConnectionLost, text),
+            Some(Ok(connection)) => return Ok(Self::new(connection, socket)),
+            Some(Err(error)) => (ErrorKind::ConnectionLost, error.to_string()),
             None => (ErrorKind::Deadline, "it did not answer before the deadline".to_owned()),
         };
         Err(Error::new(kind, text).with_outcome(Outcome::NotApplied).on(instance.id()))

@@ -1,16 +1,19 @@
 //! B: the way to the writer is bad, but not gone.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use aurora_core::{Health, Outcome};
-use aurora_tests::door::{Answer, Kind};
-use aurora_tests::scene::eventually;
+use aurora_tests::door::{Access, Answer, Kind};
+use aurora_tests::scene::{SESSIONS, eventually, inside};
 use aurora_tests::servers::{Servers, Setup};
 use aurora_tests::trial::{Allowed, Case, Trial};
 use futures_util::future::join_all;
 use test_kit::chaos::{Direction, Fault, Loss, Mishap};
 use test_kit::{KitError, PacketLoss};
+use tokio::sync::Barrier;
 
 use super::servers;
 
@@ -92,9 +95,8 @@ pub(super) async fn garbage<K: Servers>(case: Case) {
 /// B8: something on the way forgets connections that were idle, and tells nobody. The first to
 /// use one learns it at once; the others are not used any more.
 pub(super) async fn idle_forgotten<K: Servers>(case: Case) {
-    const SESSIONS: usize = 6;
     let mut trial = case.behind_proxies::<K>().await;
-    burst(&trial, SESSIONS).await.into_iter().for_each(Result::unwrap);
+    whole_pool(&trial).await.into_iter().for_each(Result::unwrap);
     trial
         .strike_in_steps(0, async |trial| {
             // The monitors say something more often than that.
@@ -106,10 +108,11 @@ pub(super) async fn idle_forgotten<K: Servers>(case: Case) {
                 trial.load.goes_on().await;
             }
             let connects = trial.connects();
-            for failure in burst(trial, SESSIONS).await.into_iter().filter_map(Result::err) {
+            // Nobody may be left that was forgotten: whoever used it later would fail.
+            for failure in whole_pool(trial).await.into_iter().filter_map(Result::err) {
                 assert_eq!(failure.kind, Kind::Lost, "{failure}");
             }
-            burst(trial, SESSIONS).await.into_iter().for_each(Result::unwrap);
+            whole_pool(trial).await.into_iter().for_each(Result::unwrap);
             assert!(trial.connects() > connects, "some were idle, and are replaced");
             trial.kit(|kit| (0..3).try_for_each(|index| kit.proxy(index).heal())).unwrap();
         })
@@ -177,6 +180,40 @@ async fn burst<K: Servers>(trial: &Trial<K>, sessions: usize) -> Vec<Answer<()>>
         })
     });
     join_all(writes).await.into_iter().map(Result::unwrap).collect()
+}
+
+/// All sessions of the pool in transactions at the same time, each with a connection of its own,
+/// first to the writer and then to the readers.
+async fn whole_pool<K: Servers>(trial: &Trial<K>) -> Vec<Answer<()>> {
+    let mut answers = at_once(trial, Access::Write).await;
+    answers.extend(at_once(trial, Access::ReadOnly).await);
+    answers
+}
+
+async fn at_once<K: Servers>(trial: &Trial<K>, access: Access) -> Vec<Answer<()>> {
+    let all = Arc::new(Barrier::new(SESSIONS));
+    let transactions = (0..SESSIONS).map(|_| {
+        let (door, all) = (trial.pool.clone(), Arc::clone(&all));
+        tokio::spawn(async move {
+            let mut session = door.session().await?;
+            let has_come = AtomicBool::new(false);
+            let (others, came) = (&all, &has_come);
+            let work = inside(|transaction| {
+                Box::pin(async move {
+                    let read = transaction.names().await;
+                    came.store(true, Relaxed);
+                    others.wait().await;
+                    read.map(drop)
+                })
+            });
+            let answer = session.transaction(access, work).await;
+            if !has_come.into_inner() {
+                all.wait().await;
+            }
+            answer
+        })
+    });
+    join_all(transactions).await.into_iter().map(Result::unwrap).collect()
 }
 
 /// B9: everything takes longer, by a time that varies, or little fits through. Nobody fails over,

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use aurora_core::{Cluster, Config, Error, ErrorKind, Role};
+use aurora_core::{Cluster, Config, Error, ErrorKind, OwnSocket, Role};
 use aurora_tests::{LIMIT, eventually};
+use futures_util::future::join_all;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
 use test_kit::{MariaDbCluster, PASSWORD};
@@ -41,6 +42,30 @@ fn a_connection_leads_to_the_instance_and_its_role() {
         assert_eq!(ask(&stand, index, "SELECT CONCAT(@@server_id)").unwrap(), server);
     }
     assert_eq!(ask(&stand, 0, "SELECT DATABASE()").unwrap(), "app");
+}
+
+/// The server sees them all at ports of the proxy, which may be those of others at this end.
+#[test]
+fn each_of_many_at_once_knows_its_own_socket_whatever_changes_ports() {
+    let stand = Stand::with(MariaDbCluster::builder().behind_proxies(), "");
+    let writer = stand.instance(0);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let end = Instant::now() + LIMIT;
+    let opened = runtime.block_on(async {
+        join_all((0..40).map(|_| stand.cluster.connect_mysql(&writer, end))).await
+    });
+    let mut opened: Vec<(Conn, OwnSocket)> = opened
+        .into_iter()
+        .map(Result::unwrap)
+        .map(|(conn, socket)| (conn, socket.expect("it is found")))
+        .collect();
+    for (_, socket) in opened.iter().step_by(2) {
+        socket.shut_down();
+    }
+    for (index, (conn, socket)) in opened.iter_mut().enumerate() {
+        assert_eq!(socket.user_timeout(), Some(stand.cluster.config().tcp_user_timeout()));
+        assert_eq!(runtime.block_on(conn.ping()).is_ok(), index % 2 == 1, "{index}");
+    }
 }
 
 #[test]

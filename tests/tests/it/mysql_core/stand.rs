@@ -72,7 +72,7 @@ impl Stand {
     ) -> Result<R, Error> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let conn = self.cluster.connect_mysql(instance, Instant::now() + limit).await?;
+            let (conn, _) = self.cluster.connect_mysql(instance, Instant::now() + limit).await?;
             Ok(work(conn).await)
         })
     }

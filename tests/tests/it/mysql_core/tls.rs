@@ -37,7 +37,7 @@ fn encrypted(kit: &MariaDbCluster, cluster: &Cluster) -> (bool, bool) {
     let adapter: String = runtime.block_on(async {
         let topology = cluster.topology();
         let writer = topology.writer().unwrap();
-        let mut conn = cluster.connect_mysql(writer, Instant::now() + LIMIT).await.unwrap();
+        let (mut conn, _) = cluster.connect_mysql(writer, Instant::now() + LIMIT).await.unwrap();
         conn.query_first(cipher).await.unwrap().unwrap()
     });
     // Nobody else has finished a TLS handshake but the two.
