@@ -126,7 +126,6 @@ pub(super) async fn idle_forgotten<K: Servers>(case: Case) {
 /// kernel neither, until what it sent has been unacknowledged for `tcp_user_timeout`. The instance
 /// is well meanwhile.
 pub(super) async fn idle_packets_lost<K: Servers>(case: Case) {
-    const SESSIONS: usize = 6;
     if let Some(reason) = PacketLoss::why_not() {
         return case.skip(&reason);
     }
@@ -138,14 +137,14 @@ pub(super) async fn idle_packets_lost<K: Servers>(case: Case) {
     let mut loss = None;
     trial
         .strike_in_steps(0, async |trial| {
-            burst(trial, SESSIONS).await.into_iter().for_each(Result::unwrap);
+            at_once(trial, Access::Write).await.into_iter().for_each(Result::unwrap);
             // The monitors say something more often than every second, and so does the load.
             eventually("some are idle", async || !idle_clients(trial).is_empty()).await;
             let idle = idle_clients(trial);
             loss = Some(trial.kit(|kit| kit.lose_flows(0, &idle)).unwrap());
             let connects = trial.connects();
             eventually("one is used, and all are replaced", async || {
-                for failure in burst(trial, SESSIONS).await.into_iter().filter_map(Result::err) {
+                for failure in burst(trial).await.into_iter().filter_map(Result::err) {
                     // Whether it arrived, nobody can know.
                     let said = (failure.kind, failure.outcome);
                     assert_eq!(said, (Kind::Lost, Outcome::Unknown), "{failure}");
@@ -153,7 +152,7 @@ pub(super) async fn idle_packets_lost<K: Servers>(case: Case) {
                 trial.connects() > connects
             })
             .await;
-            burst(trial, SESSIONS).await.into_iter().for_each(Result::unwrap);
+            burst(trial).await.into_iter().for_each(Result::unwrap);
         })
         .await;
     trial.load.goes_on().await;
@@ -170,9 +169,9 @@ fn idle_clients<K: Servers>(trial: &Trial<K>) -> Vec<u16> {
     ports.iter().map(|port| port.parse().unwrap()).collect()
 }
 
-/// So many sessions that write at the same time.
-async fn burst<K: Servers>(trial: &Trial<K>, sessions: usize) -> Vec<Answer<()>> {
-    let writes = (0..sessions).map(|_| {
+/// All sessions of the pool write, each a statement of its own.
+async fn burst<K: Servers>(trial: &Trial<K>) -> Vec<Answer<()>> {
+    let writes = (0..SESSIONS).map(|_| {
         let door = trial.pool.clone();
         tokio::spawn(async move {
             let mut session = door.session().await?;
