@@ -18,6 +18,7 @@ use self::queue::Waiter;
 pub(crate) use self::queue::{Step, Ticket};
 pub(crate) use self::retire::Retire;
 use self::watch::{Abort, WatchList};
+use crate::cluster::Deadline;
 use crate::config::Config;
 use crate::topology::{Instance, InstanceId};
 
@@ -63,8 +64,12 @@ impl<C> Store<C> {
         lease.keep(abort);
     }
 
-    /// An idle connection to `instance` that may be used, if there is one.
-    pub fn take(&self, instance: &Instance, now: Instant) -> Option<Lease<C>> {
+    /// An idle connection to `instance` that may be used for the statement, if there is one.
+    pub fn take(&self, instance: &Instance, deadline: Deadline) -> Option<Lease<C>> {
+        if deadline.takes_idle() { self.take_at(instance, deadline.began()) } else { None }
+    }
+
+    pub(crate) fn take_at(&self, instance: &Instance, now: Instant) -> Option<Lease<C>> {
         loop {
             let idle = shelf_of(&mut self.lock(), &instance.id)?.pop()?;
             // Refused ones are closed here, where the lock is not held.

@@ -77,7 +77,7 @@ impl<C: Physical> AuroraConnection<C> {
             if self.lease.as_ref().is_some_and(|lease| !self.dirty && lease.is_current(instance)) {
                 return Ok(());
             }
-            let idle = self.shared.store.take(instance, deadline.began());
+            let idle = self.shared.store.take(instance, deadline);
             if idle.is_none() {
                 // Connecting takes long: hold no snapshot, and no connection one does not need.
                 let other = self.shared.cluster.elsewhere(&topology, need, instance);
@@ -106,7 +106,7 @@ impl<C: Physical> AuroraConnection<C> {
         deadline: Deadline,
     ) -> QueryResult<Option<Lease<C>>> {
         let Shared { cluster, store, .. } = &*self.shared;
-        if let Some(lease) = store.take(instance, deadline.began()) {
+        if let Some(lease) = store.take(instance, deadline) {
             return Ok(Some(lease));
         }
         let turn = cluster.turn_blocking(store, instance, need, deadline);

@@ -88,7 +88,8 @@ impl<C: Physical> AuroraConnection<C> {
         let mut need = statement.needs(self);
         let mut recovery = Recovery::default();
         loop {
-            self.acquire_for(&statement.classification, need, deadline)?;
+            let terms = deadline.taking_idle(recovery.takes_idle());
+            self.acquire_for(&statement.classification, need, terms)?;
             if !recovery.is_first_attempt() {
                 self.refuse_to_follow(&statement.classification)?;
             }

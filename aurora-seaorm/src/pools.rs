@@ -103,7 +103,7 @@ impl Pools {
         let Ok(permit) = Arc::clone(&limit).try_acquire_owned() else {
             return Found::Full(Box::new(instance.clone()), limit);
         };
-        match self.store.take(instance, deadline.began()) {
+        match self.store.take(instance, deadline) {
             Some(lease) => Found::Idle(Held::new(lease, permit, Arc::clone(&self.store))),
             None => Found::Room(Box::new(instance.clone()), permit),
         }

@@ -114,7 +114,7 @@ impl Runner {
         let mut need = self.session.need(&classification, Some(statement.sql), Instant::now);
         let mut recovery = Recovery::default();
         loop {
-            self.acquire(need, deadline).await?;
+            self.acquire(need, deadline.taking_idle(recovery.takes_idle())).await?;
             match self.attempt(statement, ask, &classification).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => {

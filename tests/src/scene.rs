@@ -124,13 +124,18 @@ impl<K: Servers> Scene<K> {
 
     /// Ends the server's side of all connections of the library's but the monitor's.
     pub fn terminate(&self, index: usize) -> usize {
-        self.kit(|kit| {
-            let mut sessions = kit.sessions(index);
-            let of_monitors = self.monitors.get(index).map_or(&[][..], Vec::as_slice);
-            sessions.retain(|session| !of_monitors.contains(session));
-            sessions.iter().for_each(|session| kit.end(index, *session));
-            sessions.len()
-        })
+        let sessions = self.sessions(index);
+        self.kit(|kit| sessions.iter().for_each(|session| kit.end(index, *session)));
+        sessions.len()
+    }
+
+    /// The sessions on a server that are no monitor's.
+    #[must_use]
+    pub fn sessions(&self, index: usize) -> Vec<i64> {
+        let mut sessions = self.kit(|kit| kit.sessions(index));
+        let of_monitors = self.monitors.get(index).map_or(&[][..], Vec::as_slice);
+        sessions.retain(|session| !of_monitors.contains(session));
+        sessions
     }
 
     /// A session out of the pool.

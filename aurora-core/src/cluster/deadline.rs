@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::Cluster;
 use crate::config::Config;
 
-/// When a statement began, and until when it may wait.
+/// When a statement began, until when it may wait, and what for.
 ///
 /// The clock is read as seldom as possible: on many virtual machines that is the dearest thing on
 /// the way of a statement.
@@ -13,6 +13,7 @@ use crate::config::Config;
 pub struct Deadline {
     began: Instant,
     at: Instant,
+    takes_idle: bool,
 }
 
 impl Deadline {
@@ -20,13 +21,25 @@ impl Deadline {
     #[must_use]
     pub fn of(cluster: &Cluster) -> Self {
         let began = Instant::now();
-        Self { began, at: began + cluster.config().failover_timeout() }
+        Self { began, at: began + cluster.config().failover_timeout(), takes_idle: true }
     }
 
     /// The same, or `limit` if that comes first.
     #[must_use]
     pub fn no_later_than(self, limit: Option<Instant>) -> Self {
         Self { at: limit.map_or(self.at, |limit| limit.min(self.at)), ..self }
+    }
+
+    /// The same for an attempt that an idle connection will do for, or will not: see
+    /// [`Recovery::takes_idle`](crate::session::Recovery::takes_idle).
+    #[must_use]
+    pub fn taking_idle(self, takes_idle: bool) -> Self {
+        Self { takes_idle, ..self }
+    }
+
+    /// Whether an idle connection will do.
+    pub(crate) fn takes_idle(self) -> bool {
+        self.takes_idle
     }
 
     /// When the statement began.

@@ -32,6 +32,11 @@ enum Look<C> {
     Wait(Instant),
 }
 
+/// When an idle connection has to be one that may be used, if one will do.
+fn idle_as_of(deadline: Deadline) -> Option<Instant> {
+    deadline.takes_idle().then(Instant::now)
+}
+
 impl Cluster {
     /// Waits for the turn to open a connection to `instance`, or for one that is given back to
     /// `store`, until `deadline`. Asked by those who found no idle one.
@@ -54,7 +59,8 @@ impl Cluster {
         need: Need,
         deadline: Deadline,
     ) -> Result<Turn<C>, Error> {
-        self.turn_until(store, instance, need, deadline.to_queue(self.config())).await
+        let ticket = Ticket::take(store, instance, idle_as_of(deadline));
+        self.come(ticket, instance, need, deadline.to_queue(self.config())).await
     }
 
     /// The same, for those who have no statement's deadline.
@@ -65,7 +71,17 @@ impl Cluster {
         need: Need,
         until: Instant,
     ) -> Result<Turn<C>, Error> {
-        let ticket = Ticket::take(store, instance, Instant::now());
+        let ticket = Ticket::take(store, instance, Some(Instant::now()));
+        self.come(ticket, instance, need, until).await
+    }
+
+    async fn come<C>(
+        &self,
+        ticket: Ticket<'_, C>,
+        instance: &Instance,
+        need: Need,
+        until: Instant,
+    ) -> Result<Turn<C>, Error> {
         loop {
             // Listen first and look then, so that no ring in between is slept through.
             let ring = ticket.listen();
@@ -89,7 +105,7 @@ impl Cluster {
         deadline: Deadline,
     ) -> Result<Turn<C>, Error> {
         let until = deadline.to_queue(self.config());
-        let ticket = Ticket::take(store, instance, Instant::now());
+        let ticket = Ticket::take(store, instance, idle_as_of(deadline));
         loop {
             let ring = ticket.listen();
             match self.look(&ticket, instance, need, until) {

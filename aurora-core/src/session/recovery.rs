@@ -115,6 +115,16 @@ impl Recovery {
         self.losses == 0 && self.conflicts == 0 && self.refused_by.is_none()
     }
 
+    /// Whether an idle connection will do for the next attempt.
+    ///
+    /// For the last one it will not: what ended the connections of one instance after the other may
+    /// have ended all that were idle (a firewall that forgets them, an operator who ends them), and
+    /// that is no fault of the statement.
+    #[must_use]
+    pub fn takes_idle(&self) -> bool {
+        self.losses + 1 < LOSSES
+    }
+
     /// Decides about a failure, and lets the session follow it.
     pub fn next(&mut self, session: &mut Session, failure: &Failure<'_>) -> Step {
         let on_reader = failure.place.role == Role::Reader;

@@ -187,11 +187,11 @@ fn a_statement_that_crashes_its_server_is_not_carried_around() {
     let mut lose = |has_time| {
         let place = place(Role::Reader);
         let failure = Failure { has_time, ..failure(Trouble::Lost, &place, &class, READ) };
-        recovery.next(&mut session, &failure)
+        (recovery.next(&mut session, &failure), recovery.takes_idle())
     };
-    assert_eq!(lose(true), Step::Again(READ));
-    assert_eq!(lose(true), Step::Again(READ));
-    assert_eq!(lose(true), Step::FailLost(Outcome::NotApplied));
+    assert_eq!(lose(true), (Step::Again(READ), true));
+    assert_eq!(lose(true), (Step::Again(READ), false), "the last attempt is to be a fair one");
+    assert_eq!(lose(true).0, Step::FailLost(Outcome::NotApplied));
     let place = place(Role::Reader);
     let late = Failure { has_time: false, ..failure(Trouble::Lost, &place, &class, READ) };
     let late = Recovery::default().next(&mut after(&[]), &late);

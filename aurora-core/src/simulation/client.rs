@@ -173,6 +173,7 @@ impl World {
         let me = &mut self.clients[client];
         let Some(running) = &me.statement else { return };
         let (need, began, deadline) = (running.need, running.began, running.deadline);
+        let takes_idle = running.recovery.takes_idle();
         let fallback = self.config.reader_fallback();
         let stays = me.session.reader();
         let Ok((instance, because)) =
@@ -192,7 +193,7 @@ impl World {
         if me.lease.as_ref().is_some_and(|lease| lease.is_current(instance)) {
             return self.attempt(client);
         }
-        let idle = self.store.take(instance, began);
+        let idle = takes_idle.then(|| self.store.take_at(instance, began)).flatten();
         self.release(client);
         if idle.is_some() {
             self.clients[client].lease = idle;

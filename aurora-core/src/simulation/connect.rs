@@ -65,7 +65,9 @@ impl World {
         if !topology.instance(to.id()).is_some_and(is_usable) {
             return self.acquire(client);
         }
-        if let Some(lease) = self.store.take(&to, began) {
+        if running.recovery.takes_idle()
+            && let Some(lease) = self.store.take_at(&to, began)
+        {
             self.sweep();
             return self.leased(client, lease);
         }

@@ -72,15 +72,17 @@ pub(crate) enum Step<C> {
 }
 
 impl<'a, C> Ticket<'a, C> {
-    /// Goes to the end of the queue.
-    pub(crate) fn take(store: &'a Store<C>, instance: &'a Instance, now: Instant) -> Self {
+    /// Goes to the end of the queue. `now` is none where no idle connection will do.
+    pub(crate) fn take(store: &'a Store<C>, instance: &'a Instance, now: Option<Instant>) -> Self {
         let (epoch, ring) = (instance.epoch, Arc::default());
         let waiter = Arc::new(Waiter { epoch, ring, given: Mutex::default() });
         let mut shelves = store.lock();
         super::shelf_for(&mut shelves, &instance.id).waiting.push_back(Arc::clone(&waiter));
         drop(shelves);
         // Given back after the caller had looked, and before this one waited.
-        if let Some(idle) = store.take(instance, now) {
+        if let Some(now) = now
+            && let Some(idle) = store.take_at(instance, now)
+        {
             store.put(idle, now);
         }
         Self { store, instance, waiter }
@@ -159,7 +161,7 @@ mod tests {
     #[test]
     fn a_connection_given_back_goes_to_the_first_one_who_waits() {
         let (store, now, a) = (store(), Instant::now(), instance("a", Role::Reader, None));
-        let [one, two] = [(); 2].map(|()| Ticket::take(&store, &a, now));
+        let [one, two] = [(); 2].map(|()| Ticket::take(&store, &a, Some(now)));
         let heard = one.listen();
         store.put(Lease::new("back", &a, 0, now), now);
         assert_eq!((store.idle(a.id()), leased(two.step(RATE, now))), (0, None));
@@ -168,9 +170,23 @@ mod tests {
     }
 
     #[test]
+    fn one_whom_no_idle_connection_will_do_gets_a_new_one_or_one_just_used() {
+        let (store, now, a) = (store(), Instant::now(), instance("a", Role::Reader, None));
+        store.put(Lease::new("idle", &a, 0, now), now);
+        let one = Ticket::take(&store, &a, None);
+        let Step::Open(permit) = one.step(RATE, now) else { panic!("nobody connects") };
+        permit.opened();
+        store.put(Lease::new("back", &a, 0, now), now);
+        assert_eq!(leased(one.step(RATE, now)), Some("back"));
+        drop(one);
+        let another = Ticket::take(&store, &a, Some(now));
+        assert_eq!(leased(another.step(RATE, now)), Some("idle"));
+    }
+
+    #[test]
     fn one_who_gives_up_passes_on_its_connection_and_its_place() {
         let (store, now, a) = (store(), Instant::now(), instance("a", Role::Reader, None));
-        let [one, two, three] = [(); 3].map(|()| Ticket::take(&store, &a, now));
+        let [one, two, three] = [(); 3].map(|()| Ticket::take(&store, &a, Some(now)));
         store.put(Lease::new("back", &a, 0, now), now);
         drop(one);
         assert_eq!(leased(two.step(RATE, now)), Some("back"));
@@ -184,7 +200,7 @@ mod tests {
     #[test]
     fn only_the_first_one_opens_and_the_next_is_called_when_it_goes() {
         let (store, now, a) = (store(), Instant::now(), instance("a", Role::Reader, None));
-        let [one, two] = [(); 2].map(|()| Ticket::take(&store, &a, now));
+        let [one, two] = [(); 2].map(|()| Ticket::take(&store, &a, Some(now)));
         assert!(matches!(two.step(RATE, now), Step::Wait(None)));
         let Step::Open(permit) = one.step(RATE, now) else { panic!("nobody connects") };
         permit.opened();
@@ -199,7 +215,7 @@ mod tests {
     fn all_stores_share_the_gate_of_an_instance() {
         let (left, right, now) = (store(), store(), Instant::now());
         let a = instance("a", Role::Reader, None);
-        let [one, two] = [&left, &right].map(|store| Ticket::take(store, &a, now));
+        let [one, two] = [&left, &right].map(|store| Ticket::take(store, &a, Some(now)));
         let many = NonZeroU32::new(1000);
         let open = |ticket: &Ticket<'_, &'static str>, now| match ticket.step(many, now) {
             Step::Open(permit) => Some(permit),
@@ -225,7 +241,7 @@ mod tests {
         let old = instance("a", Role::Reader, None);
         let mut new = old.clone();
         new.epoch += 1;
-        let ticket = Ticket::take(&store, &new, now);
+        let ticket = Ticket::take(&store, &new, Some(now));
         store.put(Lease::new("old", &old, 0, now), now);
         assert_eq!(leased(ticket.step(RATE, now)), None);
     }

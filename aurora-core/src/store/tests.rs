@@ -21,10 +21,10 @@ fn the_last_one_returned_is_taken_first_and_the_surplus_closed_after_a_while() {
     assert_eq!(a.stats().connections(), 3, "the next wave may come at once");
     store.retire(&topology, now + LINGER);
     assert_eq!(a.stats().connections(), 2);
-    let lease = store.take(&a, now).unwrap();
+    let lease = store.take_at(&a, now).unwrap();
     assert_eq!((*lease, store.idle(a.id())), ("three", 1));
     drop(lease);
-    assert_eq!(store.take(&a, now).as_deref(), Some(&"two"));
+    assert_eq!(store.take_at(&a, now).as_deref(), Some(&"two"));
     assert_eq!((a.stats().connections(), a.stats().connects()), (0, 3));
 }
 
@@ -34,7 +34,7 @@ fn a_crowd_that_comes_and_goes_opens_its_connections_once() {
     let a = instance("a", Role::Reader, None);
     let topology = Topology::new(vec![a.clone()]);
     for _ in 0..20 {
-        let take = |_| store.take(&a, now).unwrap_or_else(|| Lease::new("new", &a, 0, now));
+        let take = |_| store.take_at(&a, now).unwrap_or_else(|| Lease::new("new", &a, 0, now));
         let crowd: Vec<_> = (0..64).map(take).collect();
         crowd.into_iter().for_each(|lease| store.put(lease, now));
         now += LINGER / 2;
@@ -60,7 +60,7 @@ fn a_connection_of_an_old_epoch_is_never_handed_out() {
     let mut a = instance("a", Role::Reader, None);
     store.put(Lease::new("old", &a, 0, now), now);
     a.epoch += 1;
-    assert!(store.take(&a, now).is_none());
+    assert!(store.take_at(&a, now).is_none());
     assert_eq!(a.stats().connections(), 0);
 }
 
@@ -82,7 +82,7 @@ fn when_one_connection_broke_the_idle_ones_are_in_doubt() {
     let held = Lease::new("held", &a, a.stats().breaks(), now);
     store.put(Lease::new("idle", &a, a.stats().breaks(), now), now);
     a.stats().broke();
-    assert!(store.take(&a, now).is_none());
+    assert!(store.take_at(&a, now).is_none());
     store.put(held, now);
     assert_eq!(store.idle(a.id()), 0);
 }
@@ -139,5 +139,5 @@ fn old_connections_are_not_used_and_are_swept_out() {
     store.retire(&Topology::new(vec![a.clone()]), later);
     assert_eq!(store.idle(a.id()), 0);
     store.put(Lease::new("idle", &a, 0, now), now);
-    assert!(store.take(&a, later).is_none());
+    assert!(store.take_at(&a, later).is_none());
 }

@@ -38,7 +38,7 @@ impl<C: Physical> AuroraConnection<C> {
             Box::pin(self.shared.cluster.wait_fresh(need, deadline)).await;
         }
         loop {
-            match self.lease_idle(need, deadline.began()) {
+            match self.lease_idle(need, deadline) {
                 Found::Leased => return Ok(()),
                 Found::WithId => Box::pin(self.carry_insert_id()).await,
                 Found::Nobody => {
@@ -60,7 +60,7 @@ impl<C: Physical> AuroraConnection<C> {
     }
 
     /// Leases what is there, without waiting and without counting references.
-    fn lease_idle(&mut self, need: Need, now: Instant) -> Found {
+    fn lease_idle(&mut self, need: Need, deadline: Deadline) -> Found {
         let topology = self.shared.cluster.snapshot();
         let stays = self.session.reader();
         let Some(instance) = self.shared.cluster.route_staying(&topology, need, stays) else {
@@ -80,12 +80,12 @@ impl<C: Physical> AuroraConnection<C> {
             self.release();
         }
         let shared = &*self.shared;
-        let lease = match take_open(shared, instance, now) {
+        let lease = match take_open(shared, instance, deadline) {
             Some(lease) => lease,
             None => {
                 let other = shared.cluster.elsewhere(&topology, need, instance);
                 let instance = other.unwrap_or(instance);
-                match take_open(shared, instance, now) {
+                match take_open(shared, instance, deadline) {
                     Some(lease) => lease,
                     None => return Found::Unconnected(Box::new(instance.clone())),
                 }
@@ -259,9 +259,9 @@ enum Found {
 fn take_open<C: Physical>(
     shared: &Shared<C>,
     instance: &Instance,
-    now: Instant,
+    deadline: Deadline,
 ) -> Option<Lease<C::Link>> {
-    std::iter::from_fn(|| shared.store.take(instance, now)).find(|lease| !lease.is_closed())
+    std::iter::from_fn(|| shared.store.take(instance, deadline)).find(|lease| !lease.is_closed())
 }
 
 /// The error for what went with its connection, and was not applied.

@@ -38,10 +38,11 @@ impl<C: Physical> AuroraConnection<C> {
         let mut need = self.session.need(&statement.classification, sql, || deadline.began());
         let mut recovery = Recovery::default();
         loop {
+            let terms = deadline.taking_idle(recovery.takes_idle());
             if C::KEEPS_INSERT_ID && statement.classification.follows() {
-                Box::pin(self.follow(statement, need, deadline)).await?;
+                Box::pin(self.follow(statement, need, terms)).await?;
             } else {
-                self.acquire(need, deadline).await?;
+                self.acquire(need, terms).await?;
             }
             let began = if recovery.is_first_attempt() { deadline.began() } else { Instant::now() };
             match self.attempt(statement, began).await {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use aurora_core::benching::{self, Life};
 use aurora_core::session::Session;
 use aurora_core::sql::{Rules, SqlDialect, StatementCache, classify};
-use aurora_core::{Cluster, Error, Freshness, Lease, Need};
+use aurora_core::{Cluster, Deadline, Error, Freshness, Lease, Need};
 
 /// What Diesel renders for a filter by two columns: 143 bytes.
 pub const SELECT: &str = "SELECT \"users\".\"id\", \"users\".\"name\", \"users\".\"hair_color\" FROM \"users\" \
@@ -143,14 +143,15 @@ pub fn settled_session(cluster: &Cluster) -> Session {
 /// An idle connection is taken out of the store and given back, among three instances.
 fn checkout() -> Result<Work, Error> {
     let cluster = benching::still_cluster(3)?;
-    let (store, now) = (cluster.new_store::<u64>(), Instant::now());
+    let (store, deadline) = (cluster.new_store::<u64>(), Deadline::of(&cluster));
+    let now = deadline.began();
     for instance in cluster.snapshot().instances() {
         store.put(Lease::new(1, instance, instance.stats().breaks(), now), now);
     }
     work(move || {
         let topology = cluster.snapshot();
         let writer = topology.writer().expect("a still cluster has a writer");
-        let lease = store.take(writer, now).expect("what was taken was put back");
+        let lease = store.take(writer, deadline).expect("what was taken was put back");
         store.put(black_box(lease), now);
     })
 }

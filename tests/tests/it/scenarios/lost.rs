@@ -1,8 +1,12 @@
-//! Transactions that lose their connection.
+//! Transactions and reads that lose their connection.
+
+use std::io;
+use std::time::Duration;
 
 use aurora_core::{Outcome, Retry};
 
-use aurora_tests::servers::Servers;
+use aurora_tests::servers::{Servers, Setup};
+use test_kit::chaos::{ChaosProxy, Fault};
 use tokio::task::block_in_place;
 
 use super::door::{Access, Guest, Kind, Open};
@@ -18,6 +22,39 @@ pub(crate) async fn transactions<K: Servers>(open: Open) {
     cut_off_in_the_commit(&scene).await;
     scene.assert_usable().await;
     killed_before_the_commit(&scene).await;
+    scene.assert_usable().await;
+    scene.assert_clean().await;
+}
+
+/// All that was idle has ended, on all instances: there are more of them than a read that loses its
+/// connection is run again, and none has been asked again yet. No read fails for that.
+pub(crate) async fn idle_everywhere<K: Servers>(open: Open) {
+    const INSTANCES: usize = 4;
+    let setup = Setup::of(INSTANCES).behind_proxies();
+    // To log in takes MySQL a dozen round trips.
+    let scene = Scene::<K>::set_up(open, &setup, "connect_timeout=10s").await;
+    let goes_on = async || {
+        scene.guest().await.names().await.unwrap();
+        // On a connection that has ended nobody can tell what becomes of a write.
+        scene.guest().await.rename(1, "a").await.is_ok()
+    };
+    let far = Fault::Latency { delay: Duration::from_millis(50), jitter: Duration::ZERO };
+    let proxies = |change: &dyn Fn(&ChaosProxy) -> io::Result<()>| {
+        (0..INSTANCES).for_each(|index| change(&scene.kit.proxy(index)).unwrap());
+    };
+    for _ in 0..3 {
+        eventually("each has a connection that is idle", async || {
+            goes_on().await && (0..INSTANCES).all(|index| !scene.sessions(index).is_empty())
+        })
+        .await;
+        proxies(&|proxy| proxy.set(far));
+        for index in 0..INSTANCES {
+            assert!(scene.terminate(index) > 0);
+        }
+        scene.guest().await.names().await.unwrap();
+        proxies(&ChaosProxy::heal);
+    }
+    eventually("writes go on", goes_on).await;
     scene.assert_usable().await;
     scene.assert_clean().await;
 }
