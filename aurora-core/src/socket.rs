@@ -10,7 +10,6 @@
 //! Where that does not work (another operating system, a container that forbids `pidfd_getfd`)
 //! there are none, and `tcp_user_timeout` and keepalives are all there is.
 
-use std::io::ErrorKind;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -81,6 +80,14 @@ impl OwnSocket {
         sockets
     }
 
+    /// The socket of a new connection to `peer`, if one has the port at which the server sees it.
+    #[must_use]
+    pub fn at_port(peer: SocketAddr, local_port: Option<u16>) -> Option<Self> {
+        let mut sockets = Self::new_ones(peer, local_port);
+        sockets.retain(|socket| socket.local_port() == local_port);
+        sockets.pop()
+    }
+
     /// Has the operating system end a new connection to `peer` when nobody acknowledges what is
     /// sent, as the options `keepalive_idle` and `tcp_user_timeout` say: for drivers that cannot be
     /// told. All that [may be](Self::new_ones) the connection are meant.
@@ -98,12 +105,10 @@ impl OwnSocket {
     /// Whether the other end has closed the connection, or said something, while nobody waits for an
     /// answer: then nothing can be asked on it any more.
     ///
-    /// Does not wait where the socket's owner does not let it block, as asynchronous runtimes do;
-    /// do not ask elsewhere. With TLS, what the protocol itself has to say counts as well.
+    /// Never waits. With TLS, what the protocol itself has to say counts as well.
     #[must_use]
     pub fn has_news(&self) -> bool {
-        let peeked = self.0.peek(&mut [0]);
-        !peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+        linux::has_news(&self.0)
     }
 
     /// Ends the connection under whoever waits on it, and at the server as soon as its owner has
@@ -148,6 +153,8 @@ mod linux {
     use std::path::{Path, PathBuf};
     use std::time::Duration;
 
+    use rustix::io::Errno;
+    use rustix::net::{RecvFlags, recv};
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
     /// Duplicates of all sockets of the process.
@@ -190,6 +197,12 @@ mod linux {
         target.to_string_lossy().starts_with("socket:").then_some(target)
     }
 
+    /// Some client libraries let their sockets block.
+    pub(super) fn has_news(socket: &TcpStream) -> bool {
+        let peeked = recv(socket, &mut [0_u8], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        !matches!(peeked, Err(Errno::AGAIN | Errno::INTR))
+    }
+
     pub(super) fn user_timeout(socket: &TcpStream) -> Option<Duration> {
         socket2::SockRef::from(socket).tcp_user_timeout().ok().map(Option::unwrap_or_default)
     }
@@ -212,6 +225,10 @@ mod linux {
         false
     }
 
+    pub(super) fn has_news(_socket: &TcpStream) -> bool {
+        false
+    }
+
     pub(super) fn user_timeout(_socket: &TcpStream) -> Option<Duration> {
         None
     }
@@ -224,7 +241,7 @@ mod linux {
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod tests {
-    use std::io::Read as _;
+    use std::io::{ErrorKind, Read as _};
     use std::net::TcpListener;
 
     use super::*;
@@ -303,7 +320,6 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         for ends in [false, true] {
             let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-            ours.set_nonblocking(true).unwrap();
             let (mut theirs, _) = listener.accept().unwrap();
             let copy = the_one(listener.local_addr().unwrap(), &ours);
             assert!(!copy.has_news());
@@ -318,6 +334,21 @@ mod tests {
                 std::thread::yield_now();
             }
         }
+    }
+
+    #[test]
+    fn the_port_of_an_older_connection_says_nothing_of_a_new_one() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap();
+        let [one, _two] = [(); 2].map(|()| TcpStream::connect(server).unwrap());
+        let port = Some(one.local_addr().unwrap().port());
+        let at_port = |port| OwnSocket::at_port(server, port);
+        let found = at_port(port).expect("the port tells them apart");
+        assert_eq!(found.local_port(), port);
+        assert!(at_port(Some(1)).is_none() && at_port(None).is_none());
+        let config = Config::from_url("mysql://app@h/d?tcp_user_timeout=3s").unwrap();
+        found.bound_by(&config);
+        assert!(at_port(port).is_none(), "something changes ports: that is another one's");
     }
 
     #[test]

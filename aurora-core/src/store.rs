@@ -45,6 +45,18 @@ struct Idle<C> {
     since: Instant,
 }
 
+/// From this pause on a connection is asked whether it has ended: that takes a call of the operating
+/// system, which statements that follow one another are spared.
+const PAUSE: Duration = Duration::from_millis(100);
+
+impl<C> Idle<C> {
+    /// Whether its server, or who comes in between, has ended it while it was idle. What is sent on
+    /// it then arrives nowhere, but of a write that would not be known.
+    fn has_ended(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) >= PAUSE && self.lease.has_ended()
+    }
+}
+
 impl<C> Store<C> {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
@@ -73,7 +85,7 @@ impl<C> Store<C> {
         loop {
             let idle = shelf_of(&mut self.lock(), &instance.id)?.pop()?;
             // Refused ones are closed here, where the lock is not held.
-            if idle.lease.is_current(instance) && !self.is_old(&idle, now) {
+            if idle.lease.is_current(instance) && !self.is_old(&idle, now) && !idle.has_ended(now) {
                 return Some(idle.lease);
             }
         }

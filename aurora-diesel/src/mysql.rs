@@ -1,6 +1,7 @@
 //! MySQL and MariaDB: Diesel's `MysqlConnection` over the client library it is linked with.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aurora_core::transaction::{Evidence, RunOptions};
@@ -67,13 +68,14 @@ impl sealed::Open for MysqlConnection {
         {
             return Err(words::not_encrypted());
         }
-        let abort = instance.ip().map(|ip| {
-            let peer = SocketAddr::new(ip, instance.address().port());
-            abort(peer, own.client_port, config)
+        let peer = instance.ip().map(|ip| SocketAddr::new(ip, instance.address().port()));
+        let (socket, abort) = peer.map_or((None, None), |peer| {
+            let (socket, abort) = bounded(peer, own.client_port, config);
+            (socket, Some(abort))
         });
         // That it replicates from nobody is known by the monitor alone.
         let (takes_writes, identity) = (own.takes_writes, own.identity);
-        Ok(Proof { takes_writes, is_proof: false, identity, abort })
+        Ok(Proof { takes_writes, is_proof: false, identity, abort, socket })
     }
 
     fn begin(session: &mut AuroraConnection<Self>, options: &RunOptions) -> QueryResult<()> {
@@ -90,18 +92,20 @@ impl sealed::Open for MysqlConnection {
     }
 }
 
-/// What ends the new connection to `peer`, which the server sees at `local_port`, when its instance
-/// is lost. From here on the operating system bounds it as well.
-fn abort(peer: SocketAddr, local_port: Option<u16>, config: &Config) -> sealed::Abort {
-    let socket = socket::at_port(peer, local_port);
+/// The socket of the new connection to `peer`, which the server sees at `local_port`, if it is known,
+/// and what ends the connection when its instance is lost. From here on the operating system bounds
+/// it as well.
+fn bounded(
+    peer: SocketAddr,
+    local_port: Option<u16>,
+    config: &Config,
+) -> (Option<Arc<OwnSocket>>, sealed::Abort) {
+    let socket = OwnSocket::at_port(peer, local_port).map(Arc::new);
     OwnSocket::bound(peer, local_port, config);
-    match socket {
-        Some(socket) => Box::new(move || socket.shut_down()),
-        None => {
-            let time = config.tcp_user_timeout();
-            Box::new(move || socket::end_all(peer, time))
-        }
-    }
+    let time = config.tcp_user_timeout();
+    let end_all = || -> sealed::Abort { Box::new(move || socket::end_all(peer, time)) };
+    let abort = socket.clone().map_or_else(end_all, socket::shut_down);
+    (socket, abort)
 }
 
 /// Where the session has written last: what `LAST_INSERT_ID()` tells is known there alone.

@@ -98,11 +98,11 @@ impl sealed::Open for PgConnection {
                 user_timeout: socket::marked(cluster.config(), mark),
                 local_port: own.client_port.and_then(|port| u16::try_from(port).ok()),
             };
-            socket::find(&sought)
+            socket::find(&sought).map(Arc::new)
         });
-        let abort = socket.map(|socket| -> sealed::Abort { Box::new(move || socket.shut_down()) });
+        let abort = socket.clone().map(socket::shut_down);
         let takes_writes = !own.recovering;
-        Ok(sealed::Proof { takes_writes, is_proof: true, identity: own.identity, abort })
+        Ok(sealed::Proof { takes_writes, is_proof: true, identity: own.identity, abort, socket })
     }
 }
 

@@ -15,11 +15,14 @@
 //! lost, and for nothing else.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "postgres")]
 use aurora_core::Config;
 use aurora_core::OwnSocket;
+
+use crate::manager::sealed::Abort;
 
 /// How many marks there are, a millisecond each: more than anybody has connections to one server.
 #[cfg(feature = "postgres")]
@@ -60,12 +63,9 @@ pub(crate) fn find(sought: &Sought) -> Option<OwnSocket> {
     if found.len() == 1 { found.pop() } else { None }
 }
 
-/// The socket of a new connection to `peer`, if one has the port at which the server sees it.
-#[cfg(feature = "mysql")]
-pub(crate) fn at_port(peer: SocketAddr, local_port: Option<u16>) -> Option<OwnSocket> {
-    let mut found = OwnSocket::new_ones(peer, local_port);
-    found.retain(|socket| socket.local_port() == local_port);
-    found.pop()
+/// Ends the one connection.
+pub(crate) fn shut_down(socket: Arc<OwnSocket>) -> Abort {
+    Box::new(move || socket.shut_down())
 }
 
 /// Ends what leads to `peer` and has had this time set, whosever it is. Without a time ours are not
@@ -115,21 +115,6 @@ mod tests {
         assert!(find(&behind_a_proxy).is_none(), "either could be it");
         let found = find(&same_mark).expect("the port tells them apart");
         assert_eq!(found.local_port(), same_mark.local_port);
-    }
-
-    #[cfg(feature = "mysql")]
-    #[test]
-    fn the_port_of_an_older_connection_says_nothing_of_a_new_one() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let server = listener.local_addr().unwrap();
-        let [one, _two] = [(); 2].map(|()| TcpStream::connect(server).unwrap());
-        let port = Some(one.local_addr().unwrap().port());
-        let found = at_port(server, port).expect("the port tells them apart");
-        assert_eq!(found.local_port(), port);
-        assert!(at_port(server, Some(1)).is_none() && at_port(server, None).is_none());
-        let config = Config::from_url("mysql://app@h/d?tcp_user_timeout=3s").unwrap();
-        found.bound_by(&config);
-        assert!(at_port(server, port).is_none(), "something changes ports: that is another one's");
     }
 
     #[cfg(feature = "mysql")]

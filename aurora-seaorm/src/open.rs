@@ -41,13 +41,14 @@ impl Opener {
         }
     }
 
-    /// Opens a connection and proves the role of the instance.
+    /// Opens a connection and proves the role of the instance. Its socket is found by the port at
+    /// which the server sees it, unless something changes that on the way.
     pub(crate) async fn open(
         &self,
         cluster: &Cluster,
         instance: &Instance,
         deadline: Instant,
-    ) -> Result<Link, NotConnected> {
+    ) -> Result<(Link, Option<OwnSocket>), NotConnected> {
         match self {
             #[cfg(feature = "mysql")]
             Self::MySql(way) => way.open(cluster, instance, deadline).await,
@@ -83,10 +84,12 @@ impl<E: Engine> Way<E> {
         cluster: &Cluster,
         instance: &Instance,
         deadline: Instant,
-    ) -> Result<Link, NotConnected> {
+    ) -> Result<(Link, Option<OwnSocket>), NotConnected> {
         let mut connection = self.log_in(cluster, instance, deadline).await?;
         let asked = E::ask(&mut connection, cluster).await;
         let word = asked.map_err(|error| NotConnected::of(error, instance))?;
+        let peer = instance.ip().map(|ip| (ip, instance.address().port()).into());
+        let socket = peer.and_then(|peer| OwnSocket::at_port(peer, word.local_port));
         bound(instance, word.local_port, cluster.config());
         let own = cluster.check_identity(instance, word.cluster.as_deref());
         own.map_err(NotConnected::Final)?;
@@ -97,7 +100,7 @@ impl<E: Engine> Way<E> {
             let prepared = prepare(&mut connection).await;
             prepared.map_err(|error| NotConnected::prepared(error, instance))?;
         }
-        Ok(E::link(connection, &word))
+        Ok((E::link(connection, &word), socket))
     }
 
     /// Logs in, with other credentials where those at hand are refused.

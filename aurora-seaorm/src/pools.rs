@@ -214,12 +214,15 @@ impl Pools {
         deadline: Instant,
     ) -> Result<Lease<Physical>, NotConnected> {
         let breaks = instance.stats().breaks();
-        let link = self.opener.open(&self.cluster, instance, deadline).await?;
+        let (link, socket) = self.opener.open(&self.cluster, instance, deadline).await?;
         let lost = Arc::new(Notify::new());
         let ring = Arc::clone(&lost);
         let mut lease = Lease::new(Physical { link, lost }, instance, breaks, Instant::now());
         // A permit is kept for a statement that begins later.
         self.store.watch(&mut lease, move || ring.notify_one());
+        if let Some(socket) = socket {
+            lease.ended_when(move || socket.has_news());
+        }
         Ok(lease)
     }
 

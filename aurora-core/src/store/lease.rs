@@ -27,7 +27,11 @@ struct Leased<C> {
     open: Counted,
     /// Keeps the way to end it known to the store while the connection lives.
     abort: Option<Arc<Abort>>,
+    has_ended: Option<Box<HasEnded>>,
 }
+
+/// Whether the server has ended a connection that nobody uses.
+type HasEnded = dyn Fn() -> bool + Send + Sync;
 
 /// Counts a connection as open while it lives.
 struct Counted(Arc<InstanceStats>);
@@ -53,6 +57,7 @@ impl<C> Lease<C> {
             opened_at: now,
             open: Counted(Arc::clone(&instance.stats)),
             abort: None,
+            has_ended: None,
         }))
     }
 
@@ -120,6 +125,16 @@ impl<C> Lease<C> {
 
     pub(super) fn opened_at(&self) -> Instant {
         self.0.opened_at
+    }
+
+    /// Has the store ask `has_ended` before it hands the connection out again after a pause: whether
+    /// the server has ended it meanwhile. It must not wait for anything.
+    pub fn ended_when(&mut self, has_ended: impl Fn() -> bool + Send + Sync + 'static) {
+        self.0.has_ended = Some(Box::new(has_ended));
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.0.has_ended.as_ref().is_some_and(|has_ended| has_ended())
     }
 
     /// Keeps the way to end the connection while it lives.

@@ -55,6 +55,22 @@ fn where_none_is_to_be_kept_each_is_closed_at_once() {
 }
 
 #[test]
+fn one_that_its_server_has_ended_is_not_handed_out_after_a_pause() {
+    let (store, now) = (store(), Instant::now());
+    let a = instance("a", Role::Reader, None);
+    for (name, ended) in [("open", false), ("ended", true)] {
+        let mut lease = Lease::new(name, &a, 0, now);
+        lease.ended_when(move || ended);
+        store.put(lease, now);
+    }
+    let soon = store.take_at(&a, now + PAUSE - Duration::from_nanos(1)).unwrap();
+    assert_eq!(*soon, "ended", "nobody is asked at every statement");
+    store.put(soon, now);
+    assert_eq!(store.take_at(&a, now + PAUSE).as_deref(), Some(&"open"));
+    assert_eq!(a.stats().connections(), 0, "the other one is closed");
+}
+
+#[test]
 fn a_connection_of_an_old_epoch_is_never_handed_out() {
     let (store, now) = (store(), Instant::now());
     let mut a = instance("a", Role::Reader, None);

@@ -112,6 +112,9 @@ impl<C: Physical> Shared<C> {
         if let Some(abort) = proof.abort {
             self.store.watch(&mut lease, abort);
         }
+        if let Some(socket) = proof.socket {
+            lease.ended_when(move || socket.has_news());
+        }
         Ok(lease)
     }
 }

@@ -1,10 +1,11 @@
 //! What only this crate does with a physical connection: the seam between what all servers have in
 //! common and what each kind of them has of its own.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aurora_core::transaction::{Evidence, RunOptions};
-use aurora_core::{Cluster, ErrorKind, Family, Instance, Login, Role};
+use aurora_core::{Cluster, ErrorKind, Family, Instance, Login, OwnSocket, Role};
 use diesel::result::{ConnectionError, Error, QueryResult};
 
 use super::Physical;
@@ -114,8 +115,10 @@ pub struct Proof {
     pub is_proof: bool,
     /// Which cluster the server belongs to, where that is asked.
     pub identity: Option<String>,
-    /// Ends a call that waits on the connection, where the driver can.
+    /// Ends a call that waits on the connection, where that is possible.
     pub abort: Option<Abort>,
+    /// The connection's socket, where it is known.
+    pub socket: Option<Arc<OwnSocket>>,
 }
 
 impl Proof {

@@ -1,7 +1,7 @@
 //! Transactions and reads that lose their connection.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aurora_core::{Outcome, Retry};
 
@@ -23,6 +23,22 @@ pub(crate) async fn transactions<K: Servers>(open: Open) {
     scene.assert_usable().await;
     killed_before_the_commit(&scene).await;
     scene.assert_usable().await;
+    scene.assert_clean().await;
+}
+
+/// The server has ended what was idle, as many do after some time: no write is sent where it arrives
+/// nowhere, so that nobody has to ask what became of it.
+pub(crate) async fn ended_while_idle<K: Servers>(open: Open) {
+    let scene = Scene::<K>::started(open, 2, false, "").await;
+    for _ in 0..5 {
+        scene.guest().await.add("before").await.unwrap();
+        assert!(scene.terminate(0) > 0);
+        let ended = Instant::now();
+        let passes = async || ended.elapsed() > Duration::from_millis(150);
+        eventually("a while passes", passes).await;
+        scene.guest().await.add("after").await.unwrap();
+    }
+    assert_eq!((scene.stored("before"), scene.stored("after")), (5, 5));
     scene.assert_clean().await;
 }
 

@@ -58,6 +58,7 @@ macro_rules! adapter {
                 lag::migrations as migrations_run_on_the_writer_once,
                 transactions::whole as transactions_stay_where_they_began,
                 lost::transactions as transactions_that_lose_their_connection_are_told_honestly,
+                lost::ended_while_idle as connections_that_end_while_they_are_idle_fail_no_write,
                 lost::idle_everywhere as idle_connections_that_end_everywhere_fail_no_read,
                 pools::bounded_and_clean as pools_are_bounded_and_clean,
                 readers::come_and_go as readers_come_and_go_and_no_read_fails,
