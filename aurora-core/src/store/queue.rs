@@ -18,12 +18,41 @@ use crate::topology::Instance;
 pub(super) struct Waiter<C> {
     epoch: u64,
     ring: Arc<Event>,
-    given: Mutex<Option<Lease<C>>>,
+    lot: Mutex<Lot<C>>,
+}
+
+/// What becomes of one who waits.
+enum Lot<C> {
+    Waits,
+    /// Was handed a connection that somebody gave back.
+    Given(Lease<C>),
+    /// Opens one, and is handed none: there would be one more than anybody wants.
+    Opens,
 }
 
 impl<C> Waiter<C> {
-    fn given(&self) -> MutexGuard<'_, Option<Lease<C>>> {
-        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lot(&self) -> MutexGuard<'_, Lot<C>> {
+        self.lot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands it the connection, if it is of its epoch and it waits for one still.
+    fn give(&self, lease: &mut Option<Lease<C>>) -> bool {
+        let mut lot = self.lot();
+        let given =
+            lease.take_if(|lease| lease.epoch() == self.epoch && matches!(*lot, Lot::Waits));
+        given.is_some_and(|lease| {
+            *lot = Lot::Given(lease);
+            true
+        })
+    }
+
+    /// Takes what it was given, and is `next` from then on.
+    fn take_given(&self, next: Lot<C>) -> Option<Lease<C>> {
+        let mut lot = self.lot();
+        match std::mem::replace(&mut *lot, next) {
+            Lot::Given(lease) => Some(lease),
+            Lot::Waits | Lot::Opens => None,
+        }
     }
 
     pub(super) fn ring(&self) {
@@ -35,16 +64,15 @@ impl<C> Shelf<C> {
     /// Hands the connection to the first one who waits for one of its epoch; returns it if there
     /// is none.
     pub(super) fn hand_over(&mut self, lease: Lease<C>) -> Option<Lease<C>> {
-        let fits = |waiter: &Arc<Waiter<C>>| waiter.epoch == lease.epoch();
-        let Some(place) = self.waiting.iter().position(fits) else { return Some(lease) };
-        if let Some(waiter) = self.waiting.remove(place) {
-            *waiter.given() = Some(lease);
+        let mut lease = Some(lease);
+        let place = self.waiting.iter().position(|waiter| waiter.give(&mut lease));
+        if let Some(waiter) = place.and_then(|place| self.waiting.remove(place)) {
             waiter.ring();
         }
-        if place == 0 {
+        if place == Some(0) {
             self.call_first();
         }
-        None
+        lease
     }
 
     fn call_first(&self) {
@@ -75,7 +103,7 @@ impl<'a, C> Ticket<'a, C> {
     /// Goes to the end of the queue. `now` is none where no idle connection will do.
     pub(crate) fn take(store: &'a Store<C>, instance: &'a Instance, now: Option<Instant>) -> Self {
         let (epoch, ring) = (instance.epoch, Arc::default());
-        let waiter = Arc::new(Waiter { epoch, ring, given: Mutex::default() });
+        let waiter = Arc::new(Waiter { epoch, ring, lot: Mutex::new(Lot::Waits) });
         let mut shelves = store.lock();
         super::shelf_for(&mut shelves, &instance.id).waiting.push_back(Arc::clone(&waiter));
         drop(shelves);
@@ -95,14 +123,18 @@ impl<'a, C> Ticket<'a, C> {
 
     /// Looks whether there is something at `now`.
     pub(crate) fn step(&self, rate: Option<NonZeroU32>, now: Instant) -> Step<C> {
-        if let Some(lease) = self.waiter.given().take() {
+        if let Some(lease) = self.waiter.take_given(Lot::Waits) {
             return Step::Leased(lease);
         }
         if !self.is_first() {
             return Step::Wait(None);
         }
         match Gate::admit(self.instance, rate, now, &self.waiter.ring) {
-            Let::In(permit) => Step::Open(permit),
+            // Somebody may have given it a connection since: then the turn is the next one's.
+            Let::In(permit) => {
+                let given = self.waiter.take_given(Lot::Opens);
+                given.map_or_else(|| Step::Open(permit), Step::Leased)
+            }
             Let::WaitUntil(at) => Step::Wait(Some(at)),
             Let::WaitForRing(or_at) => Step::Wait(or_at),
         }
@@ -127,8 +159,7 @@ impl<C> Drop for Ticket<'_, C> {
         }
         drop(shelves);
         // Nobody hands it anything from here on; what it has not taken goes to the next one.
-        let given = self.waiter.given().take();
-        if let Some(lease) = given {
+        if let Some(lease) = self.waiter.take_given(Lot::Waits) {
             self.store.put(lease, Instant::now());
         }
     }
@@ -173,12 +204,12 @@ mod tests {
     fn one_whom_no_idle_connection_will_do_gets_a_new_one_or_one_just_used() {
         let (store, now, a) = (store(), Instant::now(), instance("a", Role::Reader, None));
         store.put(Lease::new("idle", &a, 0, now), now);
-        let one = Ticket::take(&store, &a, None);
+        let [one, two] = [(); 2].map(|()| Ticket::take(&store, &a, None));
         let Step::Open(permit) = one.step(RATE, now) else { panic!("nobody connects") };
         permit.opened();
         store.put(Lease::new("back", &a, 0, now), now);
-        assert_eq!(leased(one.step(RATE, now)), Some("back"));
-        drop(one);
+        assert_eq!(leased(two.step(RATE, now)), Some("back"), "the first one opens its own");
+        drop((one, two));
         let another = Ticket::take(&store, &a, Some(now));
         assert_eq!(leased(another.step(RATE, now)), Some("idle"));
     }
@@ -244,5 +275,58 @@ mod tests {
         let ticket = Ticket::take(&store, &new, Some(now));
         store.put(Lease::new("old", &old, 0, now), now);
         assert_eq!(leased(ticket.step(RATE, now)), None);
+    }
+
+    /// A pool with places for two never has three connections, however they come and go.
+    #[test]
+    fn one_who_is_given_a_connection_opens_none() {
+        const PLACES: u64 = 2;
+        let (store, now, a) = (store(), Instant::now(), instance("a", Role::Reader, None));
+        let places = Mutex::new(PLACES);
+        let enter = || {
+            let mut free = places.lock().unwrap();
+            *free > 0 && {
+                *free -= 1;
+                true
+            }
+        };
+        let connection = || {
+            if let Some(idle) = store.take_at(&a, now) {
+                return idle;
+            }
+            let ticket = Ticket::take(&store, &a, Some(now));
+            loop {
+                match ticket.step(None, now) {
+                    Step::Leased(lease) => return lease,
+                    Step::Open(permit) => {
+                        drop(ticket);
+                        permit.opened();
+                        return Lease::new("new", &a, 0, now);
+                    }
+                    Step::Wait(_) => std::thread::yield_now(),
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for round in 0..5000 {
+                        while !enter() {
+                            std::thread::yield_now();
+                        }
+                        let lease = connection();
+                        let open = a.stats().connections();
+                        assert!(open <= PLACES, "{open} connections");
+                        // Some are closed, so that others are to be opened.
+                        if round % 3 == 0 {
+                            drop(lease)
+                        } else {
+                            store.put(lease, now)
+                        }
+                        *places.lock().unwrap() += 1;
+                    }
+                });
+            }
+        });
     }
 }
