@@ -64,6 +64,9 @@ impl<C> Shelf<C> {
     /// Hands the connection to the first one who waits for one of its epoch; returns it if there
     /// is none.
     pub(super) fn hand_over(&mut self, lease: Lease<C>) -> Option<Lease<C>> {
+        if self.waiting.is_empty() {
+            return Some(lease);
+        }
         let mut lease = Some(lease);
         let place = self.waiting.iter().position(|waiter| waiter.give(&mut lease));
         if let Some(waiter) = place.and_then(|place| self.waiting.remove(place)) {
