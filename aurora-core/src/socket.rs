@@ -77,8 +77,7 @@ impl OwnSocket {
     /// `local_port` is the port at which the server sees the connection. Where something on the way
     /// changes ports, it may be that of another connection at this end; but hardly that of one that
     /// is just as new.
-    #[must_use]
-    pub fn new_ones(peer: SocketAddr, local_port: Option<u16>) -> Vec<Self> {
+    fn new_ones(peer: SocketAddr, local_port: Option<u16>) -> Vec<Self> {
         let mut sockets = Self::connected_to(peer);
         sockets.retain(|socket| socket.user_timeout().is_none_or(|time| time.is_zero()));
         if sockets.iter().any(|socket| socket.local_port() == local_port) {
@@ -97,7 +96,10 @@ impl OwnSocket {
 
     /// Has the operating system end a new connection to `peer` when nobody acknowledges what is
     /// sent, as the options `keepalive_idle` and `tcp_user_timeout` say: for drivers that cannot be
-    /// told. All that [may be](Self::new_ones) the connection are meant.
+    /// told.
+    ///
+    /// Where something on the way changes ports, all of the process's connections to `peer` are
+    /// meant for which nobody has set a `TCP_USER_TIMEOUT`.
     pub fn bound(peer: SocketAddr, local_port: Option<u16>, config: &Config) {
         for socket in Self::new_ones(peer, local_port) {
             socket.bound_by(config);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::Cluster;
 use crate::config::Config;
 
-/// When a statement began, until when it may wait, and what for.
+/// When a statement began, until when it may wait, and whether an idle connection will do for it.
 ///
 /// The clock is read as seldom as possible: on many virtual machines that is the dearest thing on
 /// the way of a statement.

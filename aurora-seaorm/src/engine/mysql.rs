@@ -94,8 +94,7 @@ impl Engine for MySql {
     /// No server tells its own address, so the socket is looked for.
     fn leads_to(word: &OwnWord, instance: &Instance) -> bool {
         let (Some(ip), Some(port)) = (instance.ip(), word.local_port) else { return false };
-        let sockets = OwnSocket::new_ones((ip, instance.address().port()).into(), Some(port));
-        sockets.iter().any(|socket| socket.local_port() == Some(port))
+        OwnSocket::at_port((ip, instance.address().port()).into(), Some(port)).is_some()
     }
 
     fn link(connection: MySqlConnection, word: &OwnWord) -> Link {
